@@ -1,0 +1,1 @@
+"""The OCPI hub: wiring, the protocol, our partners, and how objects move between them."""
