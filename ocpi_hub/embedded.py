@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from ocpi_hub.processes import NotReady, Service
+from ocpi_hub.processes import NotReady, Service, dying_with
 
 OLDEST_REDIS = (6, 2)
 PORT = 5432  # It names the socket file only; PostgreSQL listens on no network address.
@@ -190,6 +190,9 @@ class PostgreSQL:
             group=gid,
             extra_groups=None if uid is None else [],
             stdin=subprocess.DEVNULL,
+            # Not in our group: Ctrl-C in the terminal asks us to stop, not initdb.
+            process_group=0,
+            preexec_fn=dying_with(os.getpid(), signal.SIGKILL),
             capture_output=True,
             text=True,
             check=False,

@@ -43,6 +43,7 @@ class Service:
     stop_signal: signal.Signals = signal.SIGTERM
     # Our own processes and Redis are safe to kill at any moment, so nothing lingers when we vanish.
     death_signal: signal.Signals = signal.SIGKILL
+    once: bool = False  # is done when it has ended with code 0
     prepare: Callable[[], None] = field(default=nothing)
     ready: Callable[[], bool] = field(default=always)
 
