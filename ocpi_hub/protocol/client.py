@@ -1,0 +1,293 @@
+"""How a platform is called (transport_and_format.asciidoc).
+
+CallFailed
+├── Unreachable      no connection: refused, no such host, TLS
+├── TimedOut         no connection or no complete answer in time
+├── RefusedAddress   the URL leads into a private network               permanent
+├── AnswerTooLarge   more than we are willing to read                   permanent
+└── BrokenAnswer     the connection was cut, or what came is not HTTP
+"""
+
+import re
+import time
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any, Self
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import httpx
+import msgspec
+
+from .codec import InvalidObject, MalformedJSON, parse
+from .envelope import Envelope
+from .headers import MessageIDs, Routing, authorization
+from .network import CheckedTransport, NotPublic, deadline
+
+MEGABYTE = 1_000_000
+MAX_REDIRECTS = 3
+
+
+class CallFailed(Exception):
+    """No answer. `permanent` says that trying again later will not help."""
+
+    permanent = False
+
+    def __init__(self, message: str, *, permanent: bool | None = None) -> None:
+        super().__init__(message)
+        if permanent is not None:
+            self.permanent = permanent
+
+
+class Unreachable(CallFailed):
+    pass
+
+
+class TimedOut(CallFailed):
+    pass
+
+
+class RefusedAddress(CallFailed):
+    permanent = True
+
+
+class AnswerTooLarge(CallFailed):
+    permanent = True
+
+
+class BrokenAnswer(CallFailed):
+    pass
+
+
+class _Frame(msgspec.Struct):
+    """An envelope whose data is left as the bytes that came."""
+
+    status_code: int
+    status_message: Any = None
+    timestamp: Any = None
+    data: msgspec.Raw = msgspec.Raw(b"")
+
+
+_FRAMES = msgspec.json.Decoder(_Frame)
+_LISTS = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back. Its body may hold a token, so the repr shows none of it."""
+
+    http_status: int
+    headers: httpx.Headers = field(repr=False)
+    body: bytes = field(repr=False)
+    duration: float
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.http_status < 300 and 1000 <= (self.status_code or 0) < 2000
+
+    @property
+    def status_code(self) -> int | None:
+        return self._frame.status_code if self._frame else None
+
+    @property
+    def status_message(self) -> str | None:
+        message = self._frame.status_message if self._frame else None
+        return message if isinstance(message, str) else None
+
+    @cached_property
+    def envelope(self) -> Envelope | None:
+        """None when it is no envelope, or when its data break the limits of `parse`."""
+        if self._frame is None:
+            return None
+        try:
+            return Envelope(
+                status_code=self._frame.status_code,
+                status_message=self.status_message,
+                timestamp=self._frame.timestamp,
+                data=parse(bytes(self._frame.data) or b"null"),
+            )
+        except (MalformedJSON, InvalidObject):
+            return None
+
+    def documents(self) -> list[bytes]:
+        """The objects of a list, each as it was sent and not yet parsed: a bad one spoils no other."""
+        try:
+            data = self._frame.data if self._frame else b""
+            return [bytes(document) for document in _LISTS.decode(data)]
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise BrokenAnswer("the answer holds no list") from None
+
+    @cached_property
+    def _frame(self) -> _Frame | None:
+        try:
+            return _FRAMES.decode(self.body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+
+
+class PlatformClient:
+    """Calls one platform with its credentials token. Threads may share it."""
+
+    def __init__(
+        self,
+        token: str,
+        *,
+        base64: bool = True,
+        allow_private: bool = False,
+        connect_timeout: float = 5.0,
+        total_timeout: float = 30.0,
+        max_connections: int = 16,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        if not re.fullmatch("[!-~]{1,64}", token):
+            raise ValueError("a credentials token has 1 to 64 printable ASCII characters without blanks")
+        self._authorization = authorization(token, base64)
+        self._connect_timeout = connect_timeout
+        self._total_timeout = total_timeout
+        self._client = httpx.Client(
+            transport=transport
+            or CheckedTransport(allow_private=allow_private, max_connections=max_connections),
+            trust_env=False,
+            # A policy that lets no domain set any: platforms know each other by their tokens alone.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+        )
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        ids: MessageIDs,
+        routing: Routing | None = None,
+        body: bytes | None = None,
+        total_timeout: float | None = None,
+        limit: int = MEGABYTE,
+    ) -> Answer:
+        """The platform's answer, whatever it says, or CallFailed. `limit` counts decompressed bytes."""
+        started = time.monotonic()
+        seconds = self._total_timeout if total_timeout is None else total_timeout
+        headers = self._headers(ids, routing, body)
+        try:
+            with deadline(seconds):
+                timeout = httpx.Timeout(seconds, connect=min(self._connect_timeout, seconds))
+                request = self._client.build_request(
+                    method, url, headers=headers, content=body, timeout=timeout
+                )
+                response, answer = self._send(request, limit)
+        except (httpx.HTTPError, httpx.InvalidURL, NotPublic, UnicodeError) as error:
+            raise _failure(error, url) from None
+        duration = time.monotonic() - started
+        return Answer(response.status_code, response.headers, answer, duration)
+
+    def _headers(self, ids: MessageIDs, routing: Routing | None, body: bytes | None) -> dict[str, str]:
+        return {
+            "Authorization": self._authorization,
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",
+            "User-Agent": "ocpi-hub",
+            **({} if body is None else {"Content-Type": "application/json"}),
+            **(routing.as_headers() if routing else {}),
+            **ids.as_headers(),
+        }
+
+    def _send(self, request: httpx.Request, limit: int) -> tuple[httpx.Response, bytes]:
+        """Follows redirects of a GET only, each checked like the first; the token stays at its origin."""
+        origin = _origin(request.url)
+        for hop in range(MAX_REDIRECTS + 1):
+            response = self._client.send(request, stream=True, auth=httpx.Auth())
+            try:
+                body = _read(response, limit)
+            finally:
+                response.close()
+            if response.next_request is None or request.method != "GET" or hop == MAX_REDIRECTS:
+                break
+            request = response.next_request
+            if _origin(request.url) != origin:
+                request.headers.pop("Authorization", None)
+        return response, body
+
+    def close(self) -> None:
+        self._client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def join(endpoint_url: str, *segments: str) -> str:
+    """The URL of an object below an endpoint: one slash between, every segment encoded, the query kept."""
+    if not segments:
+        return endpoint_url
+    parts = urlsplit(endpoint_url)
+    path = parts.path if parts.path.endswith("/") else parts.path + "/"
+    return urlunsplit((parts.scheme, parts.netloc, path + "/".join(map(_segment, segments)), parts.query, ""))
+
+
+def _segment(segment: str) -> str:
+    # As they stand these two would mean the folder itself and the one above.
+    return segment.replace(".", "%2E") if segment in (".", "..") else quote(segment, safe="")
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
+
+
+_UNSENDABLE = (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError, UnicodeError)
+
+
+_UNSENDABLE = (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError, UnicodeError)
+
+
+def _failure(error: Exception, url: str) -> CallFailed:
+    """What an error means to the caller. No text of a header gets in, because one of them is the token."""
+    if isinstance(error, NotPublic):
+        return RefusedAddress(str(error))
+    if isinstance(error, _UNSENDABLE):
+        return Unreachable("not a URL or request that can be sent", permanent=True)
+    host = urlsplit(url).hostname
+    if isinstance(error, httpx.TimeoutException):
+        return TimedOut(f"{host}: no complete answer in time")
+    if isinstance(error, httpx.ConnectError):
+        return Unreachable(f"{host}: {error}")
+    return BrokenAnswer(f"{host}: {error}")
+
+
+def _read(response: httpx.Response, limit: int) -> bytes:
+    assert isinstance(response.stream, httpx.SyncByteStream)
+    body = bytearray()
+    for part in _decompressed(response, limit):
+        body += part
+        if len(body) > limit:
+            raise AnswerTooLarge(f"{response.url.host}: answer of more than {limit} bytes")
+    return bytes(body)
+
+
+def _decompressed(response: httpx.Response, limit: int) -> Iterator[bytes]:
+    """In pieces of bounded size: httpx would inflate a small bomb as a whole before anyone can count."""
+    assert isinstance(response.stream, httpx.SyncByteStream)
+    encoding = response.headers.get("Content-Encoding", "").strip().lower()
+    if encoding in ("", "identity"):
+        yield from response.stream
+    elif encoding in ("gzip", "x-gzip"):
+        yield from _inflated(response.stream, limit)
+    else:
+        raise BrokenAnswer(f"{response.url.host}: content encoding that was not asked for")
+
+
+def _inflated(stream: httpx.SyncByteStream, limit: int) -> Iterator[bytes]:
+    inflate = zlib.decompressobj(wbits=31)
+    empty = True
+    try:
+        for chunk in stream:
+            empty = empty and not chunk
+            while chunk and not inflate.eof:
+                yield inflate.decompress(chunk, limit + 1)
+                chunk = inflate.unconsumed_tail
+    except zlib.error as error:
+        raise BrokenAnswer(f"compressed answer is damaged: {error}") from None
+    if not empty and not inflate.eof:
+        raise BrokenAnswer("compressed answer is cut")
