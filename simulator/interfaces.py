@@ -24,6 +24,7 @@ class Sender:
 
     def __init__(self, objects: Objects, page_size: int, url: str) -> None:
         self.objects, self.page_size, self.url = objects, page_size, url
+        self.served = 0  # how far the latest crawl has come
 
     def answer(self, request: Request, path: Sequence[str], owner: Party | None) -> Answer:
         refuse_method(request, "GET")
@@ -42,6 +43,7 @@ class Sender:
         limit = max(1, min(limit, self.page_size))
         dates = {name: date(query, name) for name in ("date_from", "date_to")}
         total, raws = self.objects.page(offset, limit, owner, dates["date_from"], dates["date_to"])
+        self.served = offset + len(raws)
         headers = {"X-Total-Count": str(total), "X-Limit": str(limit)}
         if offset + limit < total:
             kept = {name: query[name] for name, moment in dates.items() if moment}

@@ -292,6 +292,7 @@ class Platform:
             "hub": str(self.registration.hub_party) if self.registration.hub_party else None,
             "parties": [str(party) for party in self.settings.parties],
             "own": {self.owns.name: len(self.own)},
+            "served": self.sender.served,
             "received": {self.takes.name: len(self.received)},
             "received_by_owner": self.received.count_by_owner(),
             "pull": self.pull_progress,
