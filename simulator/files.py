@@ -26,14 +26,19 @@ def locations(path: Path) -> Iterator[bytes]:
     """Every Location in the file as the bytes that stand there."""
     try:
         with path.open("rb") as lines:
-            first = lines.readline().removeprefix(b"\xef\xbb\xbf")
-            if alone(first) and lines.readline().strip():
+            if line_by_line(lines):
                 lines.seek(0)
                 yield from from_lines(path, lines)
                 return
         yield from found(path, path.read_bytes().removeprefix(b"\xef\xbb\xbf"))
     except OSError as error:
         raise Unreadable(f"{path}: {error.strerror}") from error
+
+
+def line_by_line(lines: Iterable[bytes]) -> bool:
+    filled = (line for line in lines if line.strip())
+    first, second = next(filled, b""), next(filled, b"")
+    return bool(second) and alone(first.removeprefix(b"\xef\xbb\xbf"))
 
 
 def alone(line: bytes) -> bool:
