@@ -121,6 +121,7 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         text = message or HTTPStatus(code).phrase
         self.command = self.command or "GET"
+        self.request_version = self.protocol_version
         self.send(Answer(code, ocpi.envelope(code=2000, message=text), {"Connection": "close"}))
 
     def log_message(self, format: str, *args: Any) -> None:
