@@ -31,7 +31,7 @@ class Party(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> "Party":
         """A party from NL-ABC or NL*ABC."""
-        match = re.fullmatch(r"([A-Za-z]{2})[-*]([A-Za-z0-9]{3})", text)
+        match = re.fullmatch(r"([A-Za-z]{2})[-*]([A-Za-z0-9]{1,3})", text)
         if not match:
             raise ValueError(f"{text!r} is not a party; write it as country and party, such as NL-ABC")
         return cls(match[1].upper(), match[2].upper())

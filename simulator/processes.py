@@ -51,9 +51,9 @@ class Child:
             log.seek(max(self.start_of_log, self.log.stat().st_size - 8_000))
             return "\n".join(log.read().decode(errors="replace").rstrip().splitlines()[-lines:])
 
-    def send(self, number: int) -> None:
+    def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, number)
+            os.killpg(self.process.pid, signal.SIGKILL)
 
 
 def stop(children: Sequence[Child], hurry: Callable[[], bool], grace: float = GRACE) -> None:
@@ -65,5 +65,6 @@ def stop(children: Sequence[Child], hurry: Callable[[], bool], grace: float = GR
     while any(child.alive for child in children) and time.monotonic() < until and not hurry():
         time.sleep(0.05)
     for child in children:
-        child.send(signal.SIGKILL)
+        if child.alive:
+            child.kill()
         child.process.wait()
