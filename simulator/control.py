@@ -72,7 +72,11 @@ def objects(platform: "Platform", module: str) -> Any:
 
 
 class PushOrder(msgspec.Struct, forbid_unknown_fields=True):
-    """A push to make as told, right or wrong. Without a path it goes where the object's owner and id say."""
+    """A push to make as told, right or wrong.
+
+    Without a path it goes where the object's owner and id say; without from and to it goes from the first party
+    to the hub, and an empty one leaves that header pair out.
+    """
 
     module: str
     object: msgspec.Raw = msgspec.Raw(b"")
@@ -95,15 +99,21 @@ def push(platform: "Platform", order: PushOrder) -> dict[str, Any]:
             query.setdefault("type", str(document.get("type", "RFID")))
     if order.keep and raw:
         platform.keep(raw)
-    sender = Party.parse(order.sender) if order.sender else platform.settings.parties[0]
-    to = Party.parse(order.to) if order.to else None
-    reply = platform.push_to(order.module, order.method, path, raw, sender, query, to)
+    to = named(order.to, platform.registration.hub_party)
+    routing = ocpi.routing(to, named(order.sender, platform.settings.parties[0]))
+    reply = platform.push_to(order.module, order.method, path, raw, routing, query)
     return {
         "http_status": reply.status,
         "status_code": reply.code,
         "headers": reply.headers,
         "answer": readable_answer(reply.body),
     }
+
+
+def named(text: str | None, default: Party | None) -> Party | None:
+    if text is None:
+        return default
+    return Party.parse(text) if text else None
 
 
 def readable_answer(body: bytes) -> Any:

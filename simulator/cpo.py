@@ -24,7 +24,10 @@ class CPO(Platform):
 
     def change(self) -> None:
         """Some EVSE changes its status; mostly told by PATCH, now and then by a PUT of the EVSE."""
-        picked = self.pick()
+        with self.own.lock:
+            self.turn(self.pick())
+
+    def turn(self, picked: tuple[Item, dict[str, Any], dict[str, Any]] | None) -> None:
         if picked is None:
             self.tell("No Location is healthy enough for a status change")
             return

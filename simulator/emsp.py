@@ -12,10 +12,12 @@ class EMSP(Platform):
 
     def change(self) -> None:
         """A customer comes, or a card is blocked or released."""
-        if not len(self.own) or (self.chance.random() < 0.3 and len(self.own) < 2 * self.settings.count):
-            self.issue()
-        else:
-            self.turn()
+        with self.own.lock:
+            growing = len(self.own) < 2 * self.settings.count
+            if not len(self.own) or (growing and self.chance.random() < 0.3):
+                self.issue()
+            else:
+                self.turn()
 
     def issue(self) -> None:
         parties = self.settings.parties

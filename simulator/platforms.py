@@ -127,9 +127,8 @@ class Platform:
         document = item.document
         path = (*item.owner, document[self.owns.id_field], *part[1:])
         query = {"type": document["type"]} if self.owns.typed else {}
-        return self.push_to(
-            self.owns.name, method, path, None if method == "GET" else body, item.owner, query
-        )
+        routing = ocpi.routing(self.registration.hub_party, item.owner)
+        return self.push_to(self.owns.name, method, path, None if method == "GET" else body, routing, query)
 
     def push_to(
         self,
@@ -137,16 +136,14 @@ class Platform:
         method: str,
         path: Sequence[str],
         body: bytes | None,
-        sender: Party,
-        query: dict[str, str] | None = None,
-        to: Party | None = None,
+        routing: dict[str, str],
+        query: dict[str, str],
     ) -> Reply:
-        """A request to the hub's Receiver interface, from one of our parties."""
+        """A request to the hub's Receiver interface."""
         endpoint = self.registration.endpoint(module, "RECEIVER")
         if endpoint is None:
             raise Unreachable(f"The hub has no {module} RECEIVER, or we are not registered")
-        url = with_query(join(endpoint, *path), **(query or {}))
-        routing = ocpi.routing(to or self.registration.hub_party, sender)
+        url = with_query(join(endpoint, *path), **query)
         return self.client.call(method, url, self.registration.token, routing, body)
 
     def pull(self) -> int:

@@ -202,6 +202,12 @@ def test_a_push_may_go_anywhere_as_anybody_with_anything(platform: Platform, hub
     assert request.url.params["q"] == "1"
 
 
+def test_a_push_may_leave_the_routing_headers_out(platform: Platform, hub: FakeHub):
+    control(platform, "POST", "push", {"module": "tokens", "path": "DE/MSP/U1", "from": "", "to": ""})
+
+    assert not [name for name in hub.requests[-1].headers if name.startswith("ocpi-")]
+
+
 def test_a_kept_push_becomes_an_own_object(platform: Platform):
     token = {"country_code": "DE", "party_id": "MSP", "uid": "U1", "type": "OTHER"}
 
