@@ -28,7 +28,7 @@ from ocpi_hub.processes import (
 
 GRACE = 35.0
 START_SECONDS = 120.0
-BACK_OFF = (0.2, 1.0, 2.0, 5.0, 10.0, 30.0)
+BACK_OFF = (0.2, 0.5, 2.0, 5.0, 10.0, 30.0)
 QUICK_DEATH = 60.0  # who lived longer than so many seconds starts again with the first pause
 HOUSEKEEPING = 30.0
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -85,8 +85,9 @@ class Supervisor:
 
     def listen(self) -> None:
         for number in (*STOP_SIGNALS, signal.SIGCHLD):
-            # Whoever starts us with nohup wants HUP to stay ignored.
-            if signal.getsignal(number) != signal.SIG_IGN:
+            # Whoever starts us with nohup wants HUP to stay ignored. (A shell script ignores INT for what it
+            # starts in the background; sent by name it still means us.)
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
                 # Putting into a SimpleQueue is safe in a signal handler, whatever was interrupted.
                 signal.signal(number, lambda caught, _: self.signals.put(caught))
 
