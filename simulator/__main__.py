@@ -91,11 +91,11 @@ def persist(platform: Platform, stop: threading.Event, act: Callable[[], None]) 
             return
 
 
-def every(seconds: float, stop: threading.Event, act: Callable[[], object]) -> None:
+def every(seconds: float, stop: threading.Event, act: Callable[[], object], first: float = 0) -> None:
     """Run act in a thread of its own, again and again; never when seconds is 0."""
 
     def run() -> None:
-        due = monotonic()
+        due = monotonic() + first
         while not stop.wait(max(0.0, due - monotonic())):
             act()
             due = max(due + seconds, monotonic())
@@ -149,7 +149,7 @@ def run(platform: Platform, options: argparse.Namespace) -> None:
 def work(platform: Platform, options: argparse.Namespace, stop: threading.Event) -> None:
     interval = options.status_interval if options.role == "cpo" else options.token_interval
     every(options.pull_interval, stop, Watch(platform).look)
-    every(interval, stop, when_registered(platform, platform.change))
+    every(interval, stop, when_registered(platform, platform.change), first=interval)
     every(0.05, stop, when_registered(platform, lambda: platform.pushes.work(monotonic())))
     every(3, stop, platform.state.save)
 
