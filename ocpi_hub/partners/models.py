@@ -1,0 +1,212 @@
+"""Who we talk to: platforms, their parties, their endpoints, and the tokens between us (credentials.asciidoc)."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q, Value
+from django.db.models.functions import Concat, Upper
+from django.utils import timezone
+
+from ocpi_hub.partners import secrets
+from ocpi_hub.protocol.types import PartyRef
+
+
+class PlatformQuerySet(models.QuerySet["Platform"]):
+    def registered(self) -> "PlatformQuerySet":
+        return self.exclude(token_cipher="").filter(status__in=[Status.CONNECTED, Status.OFFLINE])
+
+    def reachable_for_push(self, module: str) -> "PlatformQuerySet":
+        """Platforms that take pushes of this module: registered, not pull only, with a Receiver endpoint."""
+        return (
+            self.registered()
+            .filter(pull_only=False)
+            .filter(endpoints__module=module, endpoints__role=Endpoint.Role.RECEIVER)
+        )
+
+
+class Status(models.TextChoices):
+    """ConnectionStatus of the specification, kept per platform."""
+
+    PLANNED = "PLANNED", "planned: invited, never connected yet"
+    CONNECTED = "CONNECTED", "connected"
+    OFFLINE = "OFFLINE", "offline: does not answer for now"
+    SUSPENDED = "SUSPENDED", "suspended: no traffic either way"
+
+
+class Platform(models.Model):
+    """A system that is connected to the hub; it speaks for one or more parties."""
+
+    Status = Status
+
+    class Encoding(models.TextChoices):
+        """How a partner writes tokens into its Authorization header (pitfalls, P02)."""
+
+        AUTO = "AUTO", "Base64 or raw, whichever fits"
+        BASE64 = "BASE64", "Base64 only, as the specification says"
+        RAW = "RAW", "raw only"
+
+    name = models.CharField(max_length=100)
+    status = models.CharField(max_length=10, choices=Status, default=Status.PLANNED)
+    version = models.CharField(max_length=10, blank=True, help_text="the OCPI version this connection speaks")
+    versions_url = models.CharField(max_length=255, blank=True)
+    token_cipher = models.TextField(blank=True, editable=False)  # what we send to them, encrypted
+    base64_token = models.BooleanField(
+        default=True, help_text="whether our token is sent in Base64; found out during registration"
+    )
+    inbound_encoding = models.CharField(
+        max_length=6, choices=Encoding, default=Encoding.AUTO, help_text="how this partner may send its token"
+    )
+    seen_encoding = models.CharField(max_length=6, blank=True, help_text="how it sent it last")
+    pull_only = models.BooleanField(
+        default=False, help_text="nothing is pushed to it; it fetches its data itself"
+    )
+    requests_per_minute = models.PositiveIntegerField(
+        null=True, blank=True, help_text="inbound quota; empty: the hub's default"
+    )
+    retry_schedule = ArrayField(
+        models.PositiveIntegerField(),
+        default=list,
+        blank=True,
+        help_text="seconds between attempts, comma separated; empty: the hub's default",
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    connected_at = models.DateTimeField(null=True, blank=True)
+    offline_since = models.DateTimeField(null=True, blank=True)
+
+    objects = PlatformQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.name} (#{self.pk})"
+
+    @property
+    def registered(self) -> bool:
+        return bool(self.token_cipher)
+
+    @property
+    def token(self) -> str:
+        """The token that we send to this partner. Never log it."""
+        return secrets.decrypt(self.token_cipher)
+
+    @property
+    def schedule(self) -> list[int]:
+        return self.retry_schedule or settings.HUB_RETRY_SCHEDULE
+
+    @property
+    def quota(self) -> int:
+        if self.requests_per_minute is None:
+            return int(settings.HUB_REQUESTS_PER_MINUTE)
+        return self.requests_per_minute
+
+    def endpoint(self, module: str, role: str) -> str | None:
+        row = self.endpoints.filter(module=module, role=role).first()
+        return row.url if row else None
+
+    def party_with(self, roles: "list[str] | tuple[str, ...]") -> "Party | None":
+        """Its first party that has one of the roles."""
+        return self.parties.filter(roles__overlap=list(roles)).first()
+
+
+class IssuedTokenQuerySet(models.QuerySet["IssuedToken"]):
+    def valid(self, now: datetime) -> "IssuedTokenQuerySet":
+        return self.filter(Q(expires_at=None) | Q(expires_at__gt=now)).exclude(
+            platform__status=Status.SUSPENDED
+        )
+
+
+class IssuedToken(models.Model):
+    """A token that a partner presents to us: only its keyed hash is kept, so it can be shown once only."""
+
+    class Kind(models.TextChoices):
+        INVITATION = "A", "invitation (token A)"
+        CREDENTIALS = "C", "credentials"
+
+    platform = models.ForeignKey(Platform, models.CASCADE, related_name="issued_tokens")
+    kind = models.CharField(max_length=1, choices=Kind)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    first_used_at = models.DateTimeField(null=True, editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+
+    objects = IssuedTokenQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} of {self.platform}"
+
+    @classmethod
+    def issue(cls, platform: Platform, kind: str) -> str:
+        """A new token for this partner; the text is returned here and nowhere else."""
+        token = secrets.new_token()
+        cls.objects.create(platform=platform, kind=kind, digest=secrets.digests(token)[0])
+        return token
+
+    @classmethod
+    def expire_others(cls, platform: Platform, keep: str, grace: timedelta) -> None:
+        """Let the earlier credentials tokens of this partner work until the new one is used, or the grace ends."""
+        others = cls.objects.filter(platform=platform).exclude(digest=secrets.digests(keep)[0])
+        others.update(expires_at=timezone.now() + grace)
+
+
+class Endpoint(models.Model):
+    """A URL of a partner, learnt from its version details and never assumed."""
+
+    class Role(models.TextChoices):
+        SENDER = "SENDER"
+        RECEIVER = "RECEIVER"
+
+    platform = models.ForeignKey(Platform, models.CASCADE, related_name="endpoints")
+    module = models.CharField(max_length=100)
+    role = models.CharField(max_length=8, choices=Role)
+    url = models.CharField(max_length=255)
+
+    class Meta:
+        ordering = ["platform", "module", "role"]
+        constraints = [
+            models.UniqueConstraint(fields=["platform", "module", "role"], name="one_url_per_interface")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.module} {self.role} of {self.platform}"
+
+
+class Party(models.Model):
+    """A business in the market, named by country code and party id, reached through one platform."""
+
+    platform = models.ForeignKey(Platform, models.CASCADE, related_name="parties")
+    country_code = models.CharField(max_length=2)
+    party_id = models.CharField(max_length=3)
+    key = models.GeneratedField(
+        expression=Concat(Upper("country_code"), Value("*"), Upper("party_id")),
+        output_field=models.CharField(max_length=6),
+        db_persist=True,
+        unique=True,
+    )
+    roles = ArrayField(
+        models.CharField(max_length=5), default=list, blank=True, help_text="what it announced itself as"
+    )
+    invited_roles = ArrayField(
+        models.CharField(max_length=5),
+        default=list,
+        blank=True,
+        help_text="what the operator agreed that it may announce",
+    )
+    business_details: Any = models.JSONField(default=dict, blank=True, help_text="by role, as announced")
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name_plural = "parties"
+
+    def __str__(self) -> str:
+        return f"{self.country_code}*{self.party_id}"
+
+    @property
+    def ref(self) -> PartyRef:
+        return PartyRef(self.country_code, self.party_id)

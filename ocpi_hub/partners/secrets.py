@@ -1,0 +1,60 @@
+"""Credentials tokens at rest: ours as keyed hashes, the partners' encrypted, both under HUB_KEYS."""
+
+import base64
+import hashlib
+import hmac
+import secrets as random
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+
+
+class UnreadableSecret(Exception):
+    """None of the present HUB_KEYS can read it; the operator must add the key it was written with."""
+
+
+def new_token() -> str:
+    """A token of 43 characters; the dot keeps it from being mistaken for Base64 (pitfalls, P03)."""
+    token = random.token_urlsafe(31)
+    return f"{token[:20]}.{token[20:]}"
+
+
+def digests(token: str) -> list[str]:
+    """The hash of a token under every key, the writing key first."""
+    return [_digest(key, token) for key in settings.HUB_KEYS]
+
+
+def _digest(key: str, token: str) -> str:
+    hashing_key = hmac.digest(key.encode(), b"ocpi-hub: hashes of issued tokens", "sha256")
+    return hmac.new(hashing_key, token.encode(), hashlib.sha256).hexdigest()
+
+
+def encrypt(text: str) -> str:
+    return _fernet().encrypt(text.encode()).decode()
+
+
+def decrypt(cipher: str) -> str:
+    try:
+        return _fernet().decrypt(cipher.encode()).decode()
+    except InvalidToken as error:
+        raise UnreadableSecret("no key in HUB_KEYS reads this token") from error
+
+
+def reencrypt(cipher: str) -> str:
+    """The same text under the writing key, for a change of keys."""
+    try:
+        return _fernet().rotate(cipher.encode()).decode()
+    except InvalidToken as error:
+        raise UnreadableSecret("no key in HUB_KEYS reads this token") from error
+
+
+def _fernet() -> MultiFernet:
+    return MultiFernet([Fernet(key) for key in settings.HUB_KEYS])
+
+
+def is_key(text: str) -> bool:
+    """Whether the text is 32 bytes in URL-safe Base64, as HUB_KEYS must be."""
+    try:
+        return len(base64.urlsafe_b64decode(text.encode())) == 32
+    except ValueError:
+        return False

@@ -1,0 +1,82 @@
+"""So many requests a minute, and so many at once, for each partner, so that one cannot starve the rest."""
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+import redis
+from django.conf import settings
+from rest_framework.exceptions import Throttled
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
+
+from ocpi_hub.partners.models import Platform
+
+logger = logging.getLogger(__name__)
+WINDOW = 60  # seconds
+REDIS_PAUSE = 5.0  # seconds without asking Redis after it did not answer
+
+
+@cache
+def _redis() -> redis.Redis:
+    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=0.05, socket_connect_timeout=0.05)
+
+
+class PartnerQuota(BaseThrottle):
+    """Counts in Redis, over all processes; without Redis everybody passes."""
+
+    paused_until = 0.0
+
+    def allow_request(self, request: Request, view: object) -> bool:
+        if not isinstance(request.user, Platform):
+            return True
+        count = self.count(request.user, int(time.time() // WINDOW))
+        return count is None or count <= request.user.quota
+
+    def wait(self) -> float:
+        return WINDOW - time.time() % WINDOW
+
+    @classmethod
+    def count(cls, platform: Platform, window: int) -> int | None:
+        """How many requests this partner has made in this window, this one included; None without Redis."""
+        if time.monotonic() < cls.paused_until:
+            return None
+        # The database's name tells two hubs apart that share one Redis.
+        key = f"quota:{settings.DATABASES['default']['NAME']}:{platform.pk}:{window}"
+        try:
+            with _redis().pipeline(transaction=False) as pipe:
+                count, _ = pipe.incr(key).expire(key, 2 * WINDOW).execute()
+        except redis.RedisError as error:
+            cls.paused_until = time.monotonic() + REDIS_PAUSE
+            logger.warning("quotas are not counted for %s s: Redis did not answer (%s)", REDIS_PAUSE, error)
+            return None
+        return int(count)
+
+
+class Bulkhead:
+    """How many requests of one partner a web process works on at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: Counter[int] = Counter()
+
+    @contextmanager
+    def place(self, platform_id: int) -> Iterator[None]:
+        with self._lock:
+            if self._running[platform_id] >= settings.HUB_CONCURRENT_REQUESTS:
+                raise Throttled(wait=1, detail="too many of your requests are being worked on at once")
+            self._running[platform_id] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running[platform_id] -= 1
+                if not self._running[platform_id]:
+                    del self._running[platform_id]
+
+
+bulkhead = Bulkhead()
