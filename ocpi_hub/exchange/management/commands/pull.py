@@ -1,0 +1,87 @@
+"""Pull partners' lists now."""
+
+import json
+import sys
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from ocpi_hub.exchange import sync
+from ocpi_hub.exchange.models import Pull
+
+BAR = 30  # characters
+TOLD = 10  # refusals that are told one by one
+
+
+class Command(BaseCommand):
+    help = "Pulls what partners offer, since the last pull or in full, with a progress bar on a terminal."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--platform", type=int, metavar="ID", help="only this platform")
+        parser.add_argument("--module", choices=settings.OCPI_MODULES, help="only this module")
+        parser.add_argument("--full", action="store_true", help="everything, not only what changed lately")
+        parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        found = sync.sources(options["platform"], options["module"])
+        if not found:
+            raise CommandError("no registered partner offers such a list")
+        reports: list[sync.Report] = []
+        for platform, module in found:
+            reports += sync.pull_platform(platform.pk, module, full=options["full"], progress=self._progress)
+            if sys.stderr.isatty():
+                self.stderr.write("")
+        if options["json"]:
+            self.stdout.write(json.dumps([_as_json(report) for report in reports], indent=1))
+        else:
+            for report in reports:
+                self._tell(report)
+        if any(report.pull.state == Pull.State.FAILED for report in reports):
+            raise CommandError("at least one list could not be read to its end")
+
+    def _progress(self, pull: Pull, total: int | None) -> None:
+        if not sys.stderr.isatty():
+            return
+        filled = BAR * min(pull.received, total) // total if total else 0
+        bar = f"[{'#' * filled}{'.' * (BAR - filled)}]" if total else ""
+        self.stderr.write(
+            f"\r{pull.module} of {pull.party} {bar} {pull.received} of {total or '?'} ", ending=""
+        )
+        self.stderr.flush()
+
+    def _tell(self, report: sync.Report) -> None:
+        pull = report.pull
+        kind = "full" if pull.full else "incremental"
+        self.stdout.write(
+            f"{pull.module} of {pull.party} from {pull.platform} ({kind}, {pull.get_state_display()}): "
+            f"{pull.received} received, {pull.new} new, {pull.changed} changed, {pull.unchanged} unchanged, "
+            f"{pull.stale} older than ours, {pull.repaired} repaired, {pull.refused} refused"
+        )
+        if pull.error:
+            self.stdout.write(f"  stopped: {pull.error}")
+        for rule, times in report.repairs.items():
+            self.stdout.write(f"  repaired {times} x {rule}")
+        for refusal in report.refusals[:TOLD]:
+            self.stdout.write(f"  refused {refusal['id']}: {refusal['reason']}")
+        if len(report.refusals) > TOLD:
+            self.stdout.write(
+                f"  and {len(report.refusals) - TOLD} more, all in the admin under Refused objects"
+            )
+
+
+def _as_json(report: sync.Report) -> dict[str, Any]:
+    pull = report.pull
+    counts = ("pages", "received", "new", "changed", "unchanged", "stale", "refused", "repaired")
+    return {
+        "platform": pull.platform.name,
+        "platform_id": pull.platform_id,
+        "module": pull.module,
+        "party": pull.party,
+        "full": pull.full,
+        "state": pull.state.lower(),
+        "error": pull.error or None,
+        **{name: getattr(pull, name) for name in counts},
+        "repairs": report.repairs,
+        "refusals": report.refusals,
+    }

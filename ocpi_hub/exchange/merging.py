@@ -1,0 +1,72 @@
+"""How a PATCH and a push of a part change a document (transport_and_format.asciidoc, PATCH; pitfalls P71, P72).
+
+Pure functions on parsed JSON; `children` describes the lists whose elements have a key of their own.
+"""
+
+from typing import Any
+
+from ocpi_hub.exchange.ownedobject import Child
+
+JSONObject = dict[str, Any]
+
+
+def merge(document: JSONObject, patch: JSONObject, children: tuple[Child, ...]) -> JSONObject:
+    """The document with the fields that the patch names; keyed children are merged by key, all else replaced."""
+    merged = dict(document)
+    for name, value in patch.items():
+        is_child_list = bool(children) and name == children[0].field
+        if is_child_list and isinstance(value, list) and isinstance(document.get(name), list):
+            merged[name] = _merge_children(document[name], value, children)
+        else:
+            merged[name] = value
+    return merged
+
+
+def _merge_children(present: list[Any], patches: list[Any], children: tuple[Child, ...]) -> list[Any]:
+    merged = list(present)
+    for patch in patches:
+        index = (
+            None
+            if not isinstance(patch, dict)
+            else position(merged, children[0], patch.get(children[0].id_field))
+        )
+        if index is None:
+            merged.append(patch)
+        else:
+            merged[index] = merge(merged[index], patch, children[1:])
+    return merged
+
+
+def position(parts: list[Any], child: Child, wanted: object) -> int | None:
+    """Where in the list the part with this id is; ids compare without case."""
+    for index, part in enumerate(parts):
+        if isinstance(part, dict) and same_id(part.get(child.id_field), wanted):
+            return index
+    return None
+
+
+def same_id(left: object, right: object) -> bool:
+    return isinstance(left, str) and isinstance(right, str) and left.upper() == right.upper()
+
+
+def lineage(document: JSONObject, ids: tuple[str, ...], children: tuple[Child, ...]) -> list[JSONObject]:
+    """The document and its parts down along the ids, as far as they exist."""
+    found = [document]
+    for child, wanted in zip(children, ids, strict=False):
+        parts = found[-1].get(child.field) or []
+        index = position(parts, child, wanted)
+        if index is None:
+            break
+        found.append(parts[index])
+    return found
+
+
+def replace_part(parent: JSONObject, child: Child, part: JSONObject) -> None:
+    """Put the part into its parent, in the place of the one with the same id or at the end."""
+    parts = list(parent.get(child.field) or [])
+    index = position(parts, child, part[child.id_field])
+    if index is None:
+        parts.append(part)
+    else:
+        parts[index] = part
+    parent[child.field] = parts

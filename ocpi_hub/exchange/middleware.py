@@ -1,0 +1,52 @@
+"""Every answer below /ocpi is an envelope that repeats the caller's message ids, whoever made it."""
+
+import logging
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+
+from ocpi_hub.logs import current_ids
+from ocpi_hub.protocol.envelope import StatusCode, envelope
+from ocpi_hub.protocol.headers import MessageIDs
+
+logger = logging.getLogger(__name__)
+
+MESSAGES = {
+    400: "the request cannot be read",
+    404: "there is nothing at this address",
+    405: "this method is not available here",
+    413: "the body is too large",
+}
+
+
+class OCPIMiddleware:
+    """Stands outermost, so that an error page of Django never reaches a partner."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if not request.path_info.startswith("/ocpi"):
+            return self.get_response(request)
+        ids = MessageIDs.from_headers(request.headers)
+        request.message_ids = ids  # type: ignore[attr-defined]
+        mark = current_ids.set(ids)
+        try:
+            response = in_envelope(self.get_response(request))
+        finally:
+            current_ids.reset(mark)
+        for name, value in ids.as_headers().items():
+            response[name] = value
+        return response
+
+
+def in_envelope(response: HttpResponseBase) -> HttpResponseBase:
+    """The response itself, or an envelope in its place when it is not JSON."""
+    if response.get("Content-Type", "").startswith("application/json"):
+        return response
+    status = response.status_code if response.status_code >= 400 else 404
+    code = StatusCode.SERVER_ERROR if status >= 500 else StatusCode.CLIENT_ERROR
+    message = MESSAGES.get(status, "the hub failed on this request" if status >= 500 else "refused")
+    return HttpResponse(
+        envelope(code, status_message=message), status=status, content_type="application/json"
+    )

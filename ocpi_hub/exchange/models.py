@@ -1,0 +1,243 @@
+"""What moves: messages, their deliveries and attempts, and pulls (docs/glossary.md).
+
+Client Owned Objects themselves are in ownedobject.py.
+"""
+
+from django.db import models
+from django.db.models import Func, Q
+
+from ocpi_hub.partners.models import Platform
+
+
+class Message(models.Model):
+    """An accepted change of one object, written in the transaction that stored it; outbox.py expands it."""
+
+    created_at = models.DateTimeField(db_default=Func(function="now"))
+    module = models.CharField(max_length=20)
+    row_id = models.BigIntegerField(help_text="the object's row in its module")
+    key = models.TextField(help_text="the part that changed, upper case")
+    path = models.TextField(help_text="the part that changed, as in the Receiver's URL")
+    parent_key = models.TextField(help_text="the whole object's key")
+    variant = models.CharField(max_length=20, default="", blank=True)
+    method = models.CharField(max_length=6)
+    body = models.TextField(null=True, help_text="as it came in; NULL: the current state is what counts")  # noqa: DJ001
+    audience = models.CharField(max_length=6, default="", blank=True)
+    source = models.ForeignKey(Platform, models.PROTECT, related_name="+")
+    request_id = models.CharField(max_length=255)
+    correlation_id = models.CharField(max_length=255)
+    expanded_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["id"], name="message_waiting", condition=Q(expanded_at=None)),
+            models.Index(fields=["correlation_id"], name="message_correlation"),
+            models.Index(fields=["parent_key"], name="message_parent"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.module}/{self.path}"
+
+
+class Delivery(models.Model):
+    """One part of one object that one platform is to have; it sends the state, not the history."""
+
+    class State(models.TextChoices):
+        PENDING = "PENDING", "waiting for its turn"
+        SENDING = "SENDING", "being sent"
+        DELIVERED = "DELIVERED", "delivered"
+        ABSORBED = "ABSORBED", "covered by another delivery"
+        FAILED = "FAILED", "given up"
+
+    platform = models.ForeignKey(Platform, models.CASCADE, related_name="deliveries")
+    message = models.ForeignKey(
+        Message, models.PROTECT, related_name="deliveries", help_text="the newest it carries"
+    )
+    module = models.CharField(max_length=20)
+    row_id = models.BigIntegerField()
+    key = models.TextField()
+    parent_key = models.TextField()
+    path = models.TextField()
+    variant = models.CharField(max_length=20, default="", blank=True)
+    to_party = models.CharField(max_length=6)
+    exact = models.BooleanField(
+        default=True,
+        help_text="the first try repeats the method and body that came in; later ones PUT the state",
+    )
+    state = models.CharField(max_length=9, choices=State, default=State.PENDING)
+    tries = models.PositiveIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(db_default=Func(function="now"), null=True)
+    claimed_at = models.DateTimeField(null=True)
+    reason = models.TextField(default="", blank=True, help_text="what the last attempt said")
+    created_at = models.DateTimeField(db_default=Func(function="now"))
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name_plural = "deliveries"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["platform", "module", "key"],
+                condition=Q(state="PENDING"),
+                name="one_pending_delivery_per_part",
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["platform", "next_attempt_at"], condition=Q(state="PENDING"), name="delivery_due"
+            ),
+            models.Index(
+                fields=["platform", "module", "parent_key"],
+                condition=Q(state__in=["PENDING", "SENDING"]),
+                name="delivery_open_parts",
+            ),
+            models.Index(fields=["claimed_at"], condition=Q(state="SENDING"), name="delivery_sending"),
+            models.Index(fields=["state", "finished_at"], name="delivery_finished"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.module}/{self.path} to {self.to_party}"
+
+
+class Attempt(models.Model):
+    """One try of a delivery. The table is partitioned by day (partitions.py); nothing refers to it."""
+
+    id = models.BigAutoField(primary_key=True)
+    at = models.DateTimeField()
+    delivery_id = models.BigIntegerField()
+    platform_id = models.BigIntegerField()
+    method = models.CharField(max_length=6)
+    url = models.TextField()
+    request_id = models.CharField(max_length=255)
+    correlation_id = models.CharField(max_length=255)
+    http_status = models.IntegerField(null=True)
+    status_code = models.IntegerField(null=True)
+    outcome = models.TextField(help_text="in plain words")
+    milliseconds = models.IntegerField()
+
+    class Meta:
+        managed = False
+        db_table = "exchange_attempt"
+        ordering = ["-at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.method} at {self.at:%Y-%m-%d %H:%M:%S}: {self.outcome}"
+
+
+class Lane(models.Model):
+    """The queue of one partner: who works on it, and whether its breaker is open."""
+
+    platform = models.OneToOneField(Platform, models.CASCADE, primary_key=True)
+    holder = models.CharField(max_length=64, default="", blank=True)
+    held_until = models.DateTimeField(null=True)
+    failures = models.PositiveIntegerField(default=0, help_text="temporary failures in a row")
+    probe_at = models.DateTimeField(null=True, help_text="when the open breaker lets one delivery through")
+
+    def __str__(self) -> str:
+        return f"lane of {self.platform}"
+
+
+class Pull(models.Model):
+    """One run through a partner's Sender list, and where the next one starts."""
+
+    class State(models.TextChoices):
+        RUNNING = "RUNNING", "running"
+        DONE = "DONE", "done"
+        FAILED = "FAILED", "failed"
+
+    platform = models.ForeignKey(Platform, models.CASCADE, related_name="pulls")
+    module = models.CharField(max_length=20)
+    party = models.CharField(max_length=6, help_text="whose objects were asked for")
+    full = models.BooleanField()
+    date_from = models.DateTimeField(null=True)
+    state = models.CharField(max_length=7, choices=State, default=State.RUNNING)
+    error = models.TextField(default="", blank=True)
+    started_at = models.DateTimeField()
+    touched_at = models.DateTimeField(help_text="when its last page was stored")
+    finished_at = models.DateTimeField(null=True)
+    pages = models.PositiveIntegerField(default=0)
+    received = models.PositiveIntegerField(default=0)
+    new = models.PositiveIntegerField(default=0)
+    changed = models.PositiveIntegerField(default=0)
+    unchanged = models.PositiveIntegerField(default=0)
+    stale = models.PositiveIntegerField(default=0, help_text="older than what the hub had")
+    repaired = models.PositiveIntegerField(default=0)
+    refused = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["platform", "module", "party"],
+                condition=Q(state="RUNNING"),
+                name="one_pull_of_a_list",
+            )
+        ]
+        indexes = [models.Index(fields=["platform", "module", "party", "-started_at"], name="pull_history")]
+
+    def __str__(self) -> str:
+        return f"{'full' if self.full else 'incremental'} pull of {self.module} from {self.party}"
+
+
+class RepairRule(models.Model):
+    """One row of a partner's repair table: what is mended in its pulled objects, and how often it was."""
+
+    class Kind(models.TextChoices):
+        TEXT = "TEXT", "a number where text belongs becomes text"
+        NUMBER = "NUMBER", "text where a number belongs becomes a number"
+        TIME = "TIME", "another form of a timestamp becomes the specified one"
+        VALUE = "VALUE", "an unknown value becomes the given one"
+        RENAME = "RENAME", "a field with the name in the argument takes this name"
+        FILL = "FILL", "a missing or null field gets the given value"
+        OWNER = "OWNER", "a missing owner becomes the party that was asked"
+
+    platform = models.ForeignKey(Platform, models.CASCADE, related_name="repair_rules")
+    module = models.CharField(max_length=20)
+    kind = models.CharField(max_length=6, choices=Kind)
+    path = models.CharField(
+        max_length=200, blank=True, help_text="such as evses[].status; empty: wherever it occurs"
+    )
+    argument = models.JSONField(null=True, blank=True)
+    enabled = models.BooleanField(default=True)
+    times = models.PositiveBigIntegerField(default=0, editable=False, help_text="how often it was applied")
+    last_used_at = models.DateTimeField(null=True, editable=False)
+    sample = models.TextField(
+        default="", blank=True, editable=False, help_text="the last case, before and after"
+    )
+
+    class Meta:
+        ordering = ["platform", "module", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["platform", "module", "kind", "path"], name="one_repair_per_place"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.path or 'anywhere'}" + (
+            f" {self.argument}" if self.argument is not None else ""
+        )
+
+
+class RefusedObject(models.Model):
+    """An object that a pull could not take, and why; gone once it comes whole."""
+
+    platform = models.ForeignKey(Platform, models.CASCADE, related_name="refused_objects")
+    module = models.CharField(max_length=20)
+    object_key = models.CharField(max_length=200, help_text="its owner and id, as far as it names them")
+    reason = models.TextField()
+    document = models.TextField()
+    times = models.PositiveIntegerField(default=1)
+    first_seen_at = models.DateTimeField(auto_now_add=True)
+    last_seen_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["-last_seen_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["platform", "module", "object_key"], name="one_refusal_per_object"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.module} {self.object_key}: {self.reason}"

@@ -1,0 +1,199 @@
+"""The Client Owned Object of the specification, written once for every module (transport_and_format.asciidoc).
+
+A module is a model with a few class attributes and the columns that we search on. The document column is what
+the owner sent, as text; columns are copied from the checked Struct by store.py, the only writer of both.
+"""
+
+from typing import Any, ClassVar, NamedTuple
+from urllib.parse import quote
+
+import msgspec
+from django.apps import apps
+from django.conf import settings
+from django.db import models
+from django.db.models import Func, Q, Value
+from django.db.models.expressions import RawSQL
+from django.db.models.functions import Concat, Upper
+
+from ocpi_hub.partners.models import Platform
+from ocpi_hub.protocol.envelope import StatusCode
+from ocpi_hub.protocol.types import PartyRef
+
+
+class Child(NamedTuple):
+    """A list of parts inside an object that can be addressed by URL, such as the EVSEs of a Location."""
+
+    field: str
+    id_field: str
+    wire: type[msgspec.Struct]
+
+
+class Address(NamedTuple):
+    """Where an object, or a part of it, is: the path of the Receiver interface."""
+
+    owner: PartyRef
+    object_id: str
+    children: tuple[str, ...] = ()
+    variant: str = ""  # what the key has besides the id: the type of a Token
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        return (self.owner.country_code, self.owner.party_id, self.object_id, *self.children)
+
+    @property
+    def path(self) -> str:
+        """The segments as they stand in a URL, each percent-encoded."""
+        return "/".join(quote(segment, safe="") for segment in self.segments)
+
+    @property
+    def key(self) -> str:
+        """Equal for the same part however its ids are spelled; a parent's key and a slash begins its children's."""
+        return self.path.upper() + (f"?{self.variant}" if self.variant else "")
+
+    @property
+    def parent(self) -> "Address":
+        """The whole object."""
+        return self._replace(children=())
+
+
+class CurrentTransaction(Func):
+    function = "pg_current_xact_id"
+    template = "%(function)s()"
+
+
+class TransactionID(models.Field):
+    """A PostgreSQL transaction id (xid8), which tells when a row became visible to others."""
+
+    def db_type(self, connection: Any) -> str:
+        return "xid8"
+
+
+class OwnedObjectQuerySet(models.QuerySet["OwnedObject"]):
+    def at(self, address: Address, audience: str = "") -> "OwnedObjectQuerySet":
+        found = self.filter(owner_key=address.owner.key, key=address.object_id.upper(), audience=audience)
+        variant = self.model.variant_field
+        return found.filter(**{variant: address.variant}) if variant else found
+
+    def visible_to(self, platform: Platform) -> "OwnedObjectQuerySet":
+        """What a push would have sent to this platform: never its own, never what another receiver got alone."""
+        parties = list(platform.parties.all())
+        keys = [party.key for party in parties]
+        if not self.model.is_for({role for party in parties for role in party.roles}):
+            return self.none()
+        return self.filter(Q(audience="") | Q(audience__in=keys)).exclude(owner_key__in=keys)
+
+    def settled(self) -> "OwnedObjectQuerySet":
+        """Without rows that an older transaction, still open, may yet slip in front of.
+
+        A list is read in the order of `inserted_in, id`. A row of a transaction that is newer than the oldest
+        open one waits, else a reader that follows a cursor would never see the older one's rows. The rows of
+        our own transaction are shown.
+        """
+        return self.filter(
+            RawSQL(  # noqa: S611  # no value of a message is in it
+                f'("{self.model._meta.db_table}"."inserted_in" < pg_snapshot_xmin(pg_current_snapshot())'
+                " OR inserted_in = pg_current_xact_id_if_assigned())",
+                [],
+                output_field=models.BooleanField(),
+            )
+        )
+
+
+class OwnedObject(models.Model):
+    """An object that a party owns and pushes: the base of Location, Token, and so on."""
+
+    module: ClassVar[str]
+    wire: ClassVar[type[msgspec.Struct]]
+    owner_role: ClassVar[str]  # the role of the party that may push it
+    audience_roles: ClassVar[tuple[str, ...]]  # the roles of the parties that may see it
+    id_field: ClassVar[str] = "id"
+    variant_field: ClassVar[str] = ""
+    variants: ClassVar[tuple[str, ...]] = ()  # the first is the default
+    children: ClassVar[tuple[Child, ...]] = ()
+    copied: ClassVar[tuple[str, ...]] = ()  # columns that hold the field of that name
+    unknown: ClassVar[StatusCode] = StatusCode.INVALID_PARAMETERS  # with 404, when there is no such object
+    repairs: ClassVar[tuple[tuple[str, str, Any, bool], ...]] = ()  # see repairs.py
+
+    country_code = models.CharField(max_length=2)
+    party_id = models.CharField(max_length=3)
+    object_id = models.CharField(max_length=36)
+    owner_key = models.GeneratedField(
+        expression=Concat(Upper("country_code"), Value("*"), Upper("party_id")),
+        output_field=models.CharField(max_length=6),
+        db_persist=True,
+    )
+    key = models.GeneratedField(
+        expression=Upper("object_id"), output_field=models.CharField(max_length=36), db_persist=True
+    )
+    audience = models.CharField(
+        max_length=6, default="", blank=True
+    )  # a party's key; empty: every fitting role
+    source = models.ForeignKey(Platform, models.PROTECT, related_name="+", help_text="who delivered it last")
+    last_updated = models.DateTimeField()
+    document = models.TextField(help_text="the object as its owner sent it")
+    received = models.TextField(  # noqa: DJ001  # NULL says that nothing was repaired
+        null=True, blank=True, help_text="before repairs, when it came broken in a pull"
+    )
+    digest = models.CharField(max_length=64, default="", blank=True, editable=False)
+    created_at = models.DateTimeField(db_default=Func(function="now"), editable=False)
+    changed_at = models.DateTimeField(db_default=Func(function="now"), editable=False)
+    missing_since = models.DateTimeField(
+        null=True, blank=True, help_text="since when a full pull of its owner no longer lists it"
+    )
+    inserted_in = TransactionID(db_default=CurrentTransaction(), editable=False)
+
+    objects = OwnedObjectQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+        ordering = ["inserted_in", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["owner_key", "key", "audience"], name="one_%(class)s_per_owner_and_id"
+            )
+        ]
+        indexes = [
+            models.Index(fields=["inserted_in", "id"], name="%(class)s_order"),
+            models.Index(fields=["last_updated"], name="%(class)s_last_updated"),
+            models.Index(fields=["key"], name="%(class)s_key"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.country_code}/{self.party_id}/{self.object_id}"
+
+    @classmethod
+    def is_for(cls, roles: set[str]) -> bool:
+        """Whether a platform with these roles may see objects of this module at all."""
+        return bool(roles.intersection(cls.audience_roles))
+
+    @classmethod
+    def columns(cls, wire: Any) -> dict[str, Any]:
+        """The values of the module's own columns, from the checked Struct."""
+        return {name: getattr(wire, name) for name in cls.copied}
+
+    @classmethod
+    def project(cls, row_id: int, wire: Any, part: str | None) -> None:
+        """Keep tables beside the document in step; `part` is the first child that changed, None for all.
+
+        `wire` is the whole object, or that child. Runs in the transaction that stores the document.
+        """
+
+    @classmethod
+    def variant_of(cls, text: str | None) -> str:
+        """The variant that a request names, or the default. ValueError when there is no such."""
+        if not cls.variant_field:
+            return ""
+        if text and text not in cls.variants:
+            raise ValueError(f"type is one of {', '.join(cls.variants)}")
+        return text or cls.variants[0]
+
+    @property
+    def own_address(self) -> Address:
+        variant = getattr(self, self.variant_field) if self.variant_field else ""
+        return Address(PartyRef(self.country_code, self.party_id), self.object_id, (), variant)
+
+
+def owned_models() -> dict[str, type[OwnedObject]]:
+    """Every Client Owned Object module that is switched on, by its name."""
+    found = {model.module: model for model in apps.get_models() if issubclass(model, OwnedObject)}
+    return {module: found[module] for module in settings.OCPI_MODULES if module in found}

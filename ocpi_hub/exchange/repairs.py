@@ -1,0 +1,238 @@
+"""The repair table of a partner: what is mended in objects that a pull brought broken, and never silently.
+
+Only an object that its Struct refuses is touched. Each rule mends every place of its kind at once, is counted,
+and keeps a sample; the object as it came stays beside the mended one (OwnedObject.received), so nothing is lost.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any, NamedTuple
+
+from django.db.models import F
+from django.utils import timezone
+
+from ocpi_hub.exchange.models import RepairRule
+from ocpi_hub.exchange.ownedobject import OwnedObject, owned_models
+from ocpi_hub.partners.models import Platform
+from ocpi_hub.protocol.codec import InvalidObject, check
+from ocpi_hub.protocol.envelope import format_time
+from ocpi_hub.protocol.types import PartyRef
+
+Kind = RepairRule.Kind
+
+# What every partner's table starts with, for every module; modules add their own (OwnedObject.repairs).
+STANDARD: tuple[tuple[str, str, Any, bool], ...] = (
+    (Kind.OWNER, "", None, True),
+    (Kind.TEXT, "", None, True),
+    (Kind.NUMBER, "", None, True),
+    (Kind.TIME, "", None, True),
+)
+MOST_ROUNDS = 40  # distinct places of one object that are mended before it is given up
+SAMPLE_LENGTH = 200
+
+
+class Place(NamedTuple):
+    """A value inside the object: the container, its key there, and the concrete path."""
+
+    container: Any
+    key: Any
+    path: str
+
+    @property
+    def value(self) -> Any:
+        return self.container.get(self.key) if isinstance(self.container, dict) else self.container[self.key]
+
+
+class RepairTable:
+    """A partner's enabled rules for one module, and the tally of this pull."""
+
+    def __init__(self, platform: Platform, model: type[OwnedObject]) -> None:
+        self.model = model
+        self.rules = list(platform.repair_rules.filter(module=model.module, enabled=True))
+        self.tally: Counter[int] = Counter()
+        self.samples: dict[int, str] = {}
+
+    def mend(self, raw: Any, owner: PartyRef, error: InvalidObject) -> Any:
+        """Mend `raw` in place until it passes; the checked Struct. Raises the InvalidObject that no rule mends."""
+        if not isinstance(raw, dict):
+            raise error
+        used: Counter[int] = Counter()
+        samples: dict[int, str] = {}
+        for rule in self._of(Kind.RENAME):
+            self._apply(rule, places(raw, rule.path), owner, used, samples)
+        for _ in range(MOST_ROUNDS):
+            try:
+                wire = check(raw, self.model.wire)
+            except InvalidObject as fault:
+                error = fault
+            else:
+                self._keep(used, samples)
+                return wire
+            if not any(self._mend_at(rule, raw, error.place, owner, used, samples) for rule in self.rules):
+                raise error
+        raise error
+
+    def _mend_at(
+        self, rule: RepairRule, raw: Any, fault: str, owner: PartyRef, used: Any, samples: Any
+    ) -> bool:
+        path = generic(fault)
+        if rule.kind == Kind.RENAME or rule.path not in ("", path):
+            return False
+        if rule.kind == Kind.OWNER and path not in ("country_code", "party_id"):
+            return False
+        return self._apply(rule, places(raw, path), owner, used, samples)
+
+    def _apply(
+        self, rule: RepairRule, found: Iterator[Place], owner: PartyRef, used: Any, samples: Any
+    ) -> bool:
+        done = False
+        for place in found:
+            before = place.value
+            after = _REPAIRS[rule.kind](place, rule.argument, owner)
+            if after is None:
+                continue
+            if rule.kind == Kind.RENAME:
+                before = f"{rule.argument}: {place.container.get(rule.argument)!r}"
+            place.container[place.key] = after
+            used[rule.pk] += 1
+            samples[rule.pk] = f"{place.path}: {_short(before)} became {_short(after)}"[:SAMPLE_LENGTH]
+            done = True
+        return done
+
+    def _keep(self, used: Counter[int], samples: dict[int, str]) -> None:
+        self.tally.update(used)
+        self.samples.update(samples)
+
+    def _of(self, kind: str) -> list[RepairRule]:
+        return [rule for rule in self.rules if rule.kind == kind]
+
+    def save(self) -> dict[str, int]:
+        """Write the counts into the table; how often each rule was used in this pull."""
+        for pk, times in self.tally.items():
+            RepairRule.objects.filter(pk=pk).update(
+                times=F("times") + times, last_used_at=timezone.now(), sample=self.samples.get(pk, "")
+            )
+        return {str(rule): self.tally[rule.pk] for rule in self.rules if self.tally[rule.pk]}
+
+
+def seed(platform: Platform) -> None:
+    """Give a new partner its table; rows that are there already stay as the operator left them."""
+    for module, model in owned_models().items():
+        for kind, path, argument, enabled in (*STANDARD, *model.repairs):
+            RepairRule.objects.get_or_create(
+                platform=platform,
+                module=module,
+                kind=kind,
+                path=path,
+                defaults={"argument": argument, "enabled": enabled},
+            )
+
+
+def generic(place: str) -> str:
+    """`$.evses[0].status` as `evses[].status`."""
+    return re.sub(r"\[\d+\]", "[]", place).removeprefix("$.")
+
+
+def places(raw: Any, path: str) -> Iterator[Place]:
+    """Every place that a generic path names, whether the last field is there or not."""
+    yield from _walk(raw, path.split("."), "$")
+
+
+def _walk(container: Any, steps: list[str], at: str) -> Iterator[Place]:
+    if not isinstance(container, dict):
+        return
+    name, is_list = steps[0].removesuffix("[]"), steps[0].endswith("[]")
+    here = f"{at}.{name}"
+    if not is_list:
+        if len(steps) == 1:
+            yield Place(container, name, here)
+        else:
+            yield from _walk(container.get(name), steps[1:], here)
+        return
+    items = container.get(name)
+    for index, item in enumerate(items if isinstance(items, list) else []):
+        if len(steps) == 1:
+            yield Place(items, index, f"{here}[{index}]")
+        else:
+            yield from _walk(item, steps[1:], f"{here}[{index}]")
+
+
+# ------------------------------------------------------------------------------- the repairs, one by one
+# Each returns the mended value, or None when it has nothing to do there.
+def _text(place: Place, argument: Any, owner: PartyRef) -> Any:
+    value = place.value
+    return str(value) if isinstance(value, int | Decimal) and not isinstance(value, bool) else None
+
+
+def _number(place: Place, argument: Any, owner: PartyRef) -> Any:
+    value = place.value
+    if not isinstance(value, str) or not re.fullmatch(r"-?\d{1,15}(\.\d{1,10})?", value.strip()):
+        return None
+    try:
+        return Decimal(value) if "." in value else int(value)
+    except InvalidOperation:
+        return None
+
+
+def _time(place: Place, argument: Any, owner: PartyRef) -> Any:
+    value = place.value
+    if not isinstance(value, str) or len(value) < len("2026-01-31"):
+        return None
+    try:
+        moment = datetime.fromisoformat(value.strip())
+    except ValueError:
+        return None
+    # A time without a zone is UTC, as everywhere in OCPI.
+    return format_time(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def _value(place: Place, argument: Any, owner: PartyRef) -> Any:
+    if not isinstance(place.value, str) or not isinstance(argument, dict):
+        return None
+    mapped = argument.get(place.value, argument.get("*"))
+    return None if mapped == place.value else mapped
+
+
+def _rename(place: Place, argument: Any, owner: PartyRef) -> Any:
+    if not isinstance(place.container, dict) or place.value is not None:
+        return None
+    value = place.container.get(argument)
+    # A single value under the older name becomes the list that the newer name stands for.
+    return (
+        [value]
+        if value is not None and str(place.key).endswith("_ids") and not isinstance(value, list)
+        else value
+    )
+
+
+def _fill(place: Place, argument: Any, owner: PartyRef) -> Any:
+    if place.value is not None or not isinstance(place.container, dict):
+        return None
+    if isinstance(argument, dict) and "by" in argument:
+        return argument.get("values", {}).get(place.container.get(argument["by"]))
+    return argument
+
+
+def _owner(place: Place, argument: Any, owner: PartyRef) -> Any:
+    if place.value is not None:
+        return None
+    return owner.country_code if place.key == "country_code" else owner.party_id
+
+
+_REPAIRS: dict[str, Callable[[Place, Any, PartyRef], Any]] = {
+    Kind.TEXT: _text,
+    Kind.NUMBER: _number,
+    Kind.TIME: _time,
+    Kind.VALUE: _value,
+    Kind.RENAME: _rename,
+    Kind.FILL: _fill,
+    Kind.OWNER: _owner,
+}
+
+
+def _short(value: Any) -> str:
+    text = "nothing" if value is None else repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= 60 else text[:57] + "…"

@@ -1,0 +1,77 @@
+"""From whom, to whom (transport_and_format.asciidoc, Message Routing; pitfalls P32 to P63).
+
+Headers and the calling Platform give a Route; a Route and a module give the receivers. Decided here now are
+messages for the hub itself and for nobody in particular; a message for another party is refused by `route()`
+until the relay is there.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from django.conf import settings
+
+from ocpi_hub.exchange.exceptions import HubError, InvalidParameters, UnknownReceiver
+from ocpi_hub.exchange.ownedobject import OwnedObject
+from ocpi_hub.partners.models import Endpoint, Party, Platform
+from ocpi_hub.protocol.headers import Routing
+from ocpi_hub.protocol.types import PartyRef
+
+
+class Route(NamedTuple):
+    """Who asks; the addressee is the hub."""
+
+    sender: PartyRef
+
+    def answer_headers(self) -> dict[str, str]:
+        return Routing(to=self.sender, sender=hub_party()).as_headers()
+
+
+class Receiver(NamedTuple):
+    """A platform that is to have an object, and the party there that it is addressed to."""
+
+    platform_id: int
+    party: str  # its key
+    parties: list[str]  # the keys of all parties of that platform
+
+
+def hub_party() -> PartyRef:
+    return PartyRef(settings.HUB_COUNTRY_CODE, settings.HUB_PARTY_ID)
+
+
+def route(routing: Routing, platform: Platform) -> Route:
+    """Where a request of this platform goes. Raises InvalidParameters, UnknownReceiver, HubError."""
+    sender = _sender(routing.sender, list(platform.parties.exclude(roles=[])))
+    if routing.to is None or routing.to.key == hub_party().key:
+        return Route(sender)
+    if not Party.objects.filter(key=routing.to.key).exclude(roles=[]).exists():
+        raise UnknownReceiver(f"OCPI-to names {routing.to}, and this hub knows no such party")
+    raise HubError(f"this hub does not relay requests to {routing.to}; leave OCPI-to out or name the hub")
+
+
+def _sender(named: PartyRef | None, parties: list[Party]) -> PartyRef:
+    """The party in OCPI-from, which must be the platform's own; the only party when none is named (P57)."""
+    if named is None:
+        if len(parties) == 1:
+            return parties[0].ref
+        raise InvalidParameters("OCPI-from is missing, and your platform speaks for more than one party")
+    if named.key not in {party.key for party in parties}:
+        raise InvalidParameters(f"OCPI-from names {named}, which is no party of your platform")
+    return named
+
+
+def receivers(model: type[OwnedObject]) -> Iterable[Receiver]:
+    """Every platform that takes pushes of this module and has a party in a role that may see it."""
+    platforms = Platform.objects.reachable_for_push(model.module).prefetch_related("parties")
+    for platform in platforms:
+        parties = list(platform.parties.all())
+        fitting = [party.key for party in parties if model.is_for(set(party.roles))]
+        if fitting:
+            yield Receiver(platform.pk, fitting[0], [party.key for party in parties])
+
+
+def interfaces() -> list[tuple[str, str]]:
+    """(module, role) of every interface that the hub offers, as its version details list them."""
+    return [
+        ("credentials", Endpoint.Role.SENDER),
+        *((module, role) for module in settings.OCPI_MODULES for role in Endpoint.Role.values),
+    ]

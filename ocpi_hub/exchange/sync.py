@@ -1,0 +1,398 @@
+"""Pull a partner's Sender list, page by page, into the store (transport_and_format.asciidoc, Pull; PAG rows).
+
+One bad object is a row in the list of refused objects, never the end of the run. Two pulls of one list do not
+run at once. An incremental pull starts some time before the last one began (HUB_PULL_OVERLAP), because objects
+may reach their server late; a full one also notes what its owner no longer lists.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from ocpi_hub.exchange import outbox, store, transports
+from ocpi_hub.exchange.delivery import describe
+from ocpi_hub.exchange.models import Pull, RefusedObject
+from ocpi_hub.exchange.ownedobject import Address, OwnedObject, owned_models
+from ocpi_hub.exchange.repairs import RepairTable
+from ocpi_hub.exchange.routing import hub_party
+from ocpi_hub.partners.models import Endpoint, Party, Platform
+from ocpi_hub.protocol.client import Answer, CallFailed, PlatformClient
+from ocpi_hub.protocol.codec import InvalidObject, MalformedJSON, check, dump, normalise_times, parse
+from ocpi_hub.protocol.envelope import format_time
+from ocpi_hub.protocol.headers import MessageIDs, Routing, next_link
+from ocpi_hub.protocol.types import PartyRef
+
+logger = logging.getLogger(__name__)
+
+PAGE = 200  # objects we ask for; the partner gives fewer when it likes
+LIST_LIMIT = 20_000_000  # bytes of one page
+ABANDONED_AFTER = timedelta(minutes=5)  # without a page: whoever ran the pull is gone
+MOST_REPEATS = 20  # of a page whose list shrank while we read it
+
+Progress = Callable[[Pull, int | None], None]
+
+
+class PullFailed(Exception):
+    """The list could not be read to its end; the text says where it stopped and why."""
+
+
+class Report(NamedTuple):
+    """A pull, and what cannot be counted in its row."""
+
+    pull: Pull
+    repairs: dict[str, int]
+    refusals: list[dict[str, str]]
+
+
+# --------------------------------------------------------------------------------------------- what to pull
+def sources(platform_id: int | None = None, module: str | None = None) -> list[tuple[Platform, str]]:
+    """(platform, module) of every Sender list that is ours to read."""
+    models = owned_models()
+    platforms = Platform.objects.registered()
+    if platform_id is not None:
+        platforms = platforms.filter(pk=platform_id)
+    return [
+        (platform, name)
+        for platform in platforms
+        for name, model in models.items()
+        if module in (None, name)
+        and platform.endpoint(name, Endpoint.Role.SENDER)
+        and platform.party_with([model.owner_role])
+    ]
+
+
+def request_pulls(platform: Platform, *, full: bool = False, since: datetime | None = None) -> None:
+    """Ask the workers to pull all that this platform offers."""
+    from ocpi_hub.exchange import doorbell
+
+    for _, module in sources(platform.pk):
+        doorbell.ask_for_pull(platform.pk, module, full, since.isoformat() if since else None)
+
+
+def pull_platform(
+    platform_id: int,
+    module: str,
+    *,
+    full: bool = False,
+    since: datetime | None = None,
+    progress: Progress | None = None,
+) -> list[Report]:
+    """Pull one module of one platform, once for each of its parties, addressed by OCPI-to (pitfalls, P28)."""
+    model = owned_models()[module]
+    found = [platform for platform, _ in sources(platform_id, module)]
+    if not found:
+        return []
+    reports: list[Report] = []
+    seen_owners: set[str] = set()
+    for party in found[0].parties.filter(roles__contains=[model.owner_role]):
+        if party.key in seen_owners:
+            continue  # the partner answers for all its parties at once
+        run = _Run(found[0], model, party, full=full, since=since, progress=progress)
+        reports.append(run.execute())
+        seen_owners |= run.owners
+    return reports
+
+
+def date_from(platform: Platform, module: str, party: Party, since: datetime | None) -> datetime | None:
+    """Where an incremental pull starts: None, and so in full, when none was finished yet."""
+    last = Pull.objects.filter(platform=platform, module=module, party=party.key, state=Pull.State.DONE)
+    newest = last.order_by("-started_at").values_list("started_at", flat=True).first()
+    if newest is None:
+        return None
+    start: datetime = min(newest, since) if since else newest
+    return start - timedelta(seconds=settings.HUB_PULL_OVERLAP)
+
+
+# ------------------------------------------------------------------------------------------------- one run
+class _Run:
+    """One pull of one party's list."""
+
+    def __init__(
+        self,
+        platform: Platform,
+        model: type[OwnedObject],
+        party: Party,
+        *,
+        full: bool,
+        since: datetime | None,
+        progress: Progress | None,
+    ) -> None:
+        self.platform, self.model, self.party, self.progress = platform, model, party, progress
+        self.date_from = None if full else date_from(platform, model.module, party, since)
+        self.ids = MessageIDs.new()
+        self.repairs = RepairTable(platform, model)
+        self.refusals: list[dict[str, str]] = []
+        self.owners: set[str] = {party.key}
+        self.seen: list[int] = []
+        self.allowed = set(
+            platform.parties.filter(roles__contains=[model.owner_role]).values_list("key", flat=True)
+        )
+
+    def execute(self) -> Report:
+        pull = self._begin()
+        if pull.state == Pull.State.RUNNING:
+            try:
+                self._crawl(pull)
+            except PullFailed as failure:
+                pull.state, pull.error = Pull.State.FAILED, str(failure)
+                logger.warning("%s stopped: %s", pull, failure)
+            except Exception as error:
+                error_text = f"a fault of the hub: {type(error).__name__}"
+                Pull.objects.filter(pk=pull.pk).update(
+                    state=Pull.State.FAILED, error=error_text, finished_at=timezone.now()
+                )
+                raise
+            else:
+                pull.state = Pull.State.DONE
+                if pull.full:
+                    self._note_missing(pull)
+            pull.finished_at = timezone.now()
+            pull.save()
+        return Report(pull, self.repairs.save(), self.refusals)
+
+    def _begin(self) -> Pull:
+        """A running row, or a failed one that is not saved when the same list is being pulled already."""
+        mine = Q(platform=self.platform, module=self.model.module, party=self.party.key)
+        now = timezone.now()
+        Pull.objects.filter(mine, state=Pull.State.RUNNING, touched_at__lt=now - ABANDONED_AFTER).update(
+            state=Pull.State.FAILED, error="the process that ran it ended", finished_at=now
+        )
+        pull = Pull(
+            platform=self.platform,
+            module=self.model.module,
+            party=self.party.key,
+            full=self.date_from is None,
+            date_from=self.date_from,
+            started_at=now,
+            touched_at=now,
+        )
+        try:
+            with transaction.atomic():
+                pull.save()
+        except IntegrityError:
+            pull.state, pull.error = Pull.State.FAILED, "the same list is being pulled already"
+        return pull
+
+    def _crawl(self, pull: Pull) -> None:
+        for documents, total in self._pages(pull):
+            with transaction.atomic():
+                self._store(pull, documents)
+                pull.pages += 1
+                pull.touched_at = timezone.now()
+                pull.save()
+            if self.progress:
+                self.progress(pull, total)
+
+    # ------------------------------------------------------------------------------------------- reading
+    def _pages(self, pull: Pull) -> Iterator[tuple[list[bytes], int | None]]:
+        """The documents of each page and the list's total, following Link to the end."""
+        client = transports.client_for(self.platform)
+        url: str | None = self._first_url()
+        visited: set[str] = set()
+        total_before: int | None = None
+        repeats = 0
+        while url is not None:
+            if url in visited:
+                raise PullFailed(
+                    f"page {pull.pages + 1}: the Link leads back to a page that was read already"
+                )
+            visited.add(url)
+            answer = self._get(client, url, pull)
+            total = _whole(answer.headers.get("X-Total-Count"))
+            again = (
+                _one_lower(url)
+                if total_before is not None and total is not None and total < total_before
+                else None
+            )
+            total_before = total if total is not None else total_before
+            if again and again not in visited and repeats < MOST_REPEATS:
+                # The list got shorter, so an object may have slipped over the edge of this page (PAG-13).
+                repeats += 1
+                url = again
+                continue
+            try:
+                yield answer.documents(), total
+            except CallFailed as failure:
+                raise PullFailed(f"page {pull.pages + 1}: {failure}") from failure
+            following = next_link(answer.headers.get("Link"))
+            url = urljoin(url, following) if following else None
+
+    def _first_url(self) -> str:
+        endpoint = self.platform.endpoint(self.model.module, Endpoint.Role.SENDER) or ""
+        parameters = {"limit": str(PAGE)}
+        if self.date_from:
+            parameters["date_from"] = format_time(self.date_from)
+        return _with(endpoint, parameters)
+
+    def _get(self, client: PlatformClient, url: str, pull: Pull) -> Answer:
+        routing = Routing(to=self.party.ref, sender=hub_party())
+        transports.release_connection()
+        try:
+            answer = client.request("GET", url, ids=self.ids.child(), routing=routing, limit=LIST_LIMIT)
+        except CallFailed as failure:
+            raise PullFailed(f"page {pull.pages + 1}: {failure}") from failure
+        if not answer.ok:
+            raise PullFailed(f"page {pull.pages + 1}: {describe(answer)}")
+        return answer
+
+    # ------------------------------------------------------------------------------------------- storing
+    def _store(self, pull: Pull, documents: list[bytes]) -> None:
+        """Store a page; what is new or changed is published, what cannot be taken is written down."""
+        taken: dict[tuple[str, ...], _Taken] = {}
+        for document in documents:
+            pull.received += 1
+            item = self._take(pull, document)
+            if item:
+                taken[item.mark] = item
+        present = self._present(list(taken.values()))
+        messages = [self._keep(pull, item, present.get(mark)) for mark, item in taken.items()]
+        outbox.publish_many(message for message in messages if message)
+        self._forget_refusals([item.name for item in taken.values()])
+
+    def _take(self, pull: Pull, document: bytes) -> "_Taken | None":
+        """A checked object of an owner that this platform speaks for, or None when it was refused."""
+        raw: Any = None
+        received: str | None = None
+        try:
+            raw = parse(document)
+            try:
+                wire = check(raw, self.model.wire)
+            except InvalidObject as fault:
+                wire = self.repairs.mend(raw, self.party.ref, fault)
+                received = document.decode()
+            owner = PartyRef(wire.country_code, wire.party_id)
+            if owner.key not in self.allowed:
+                raise InvalidObject("$.party_id", f"{owner} is no {self.model.owner_role} of this platform")
+        except (InvalidObject, MalformedJSON) as fault:
+            self._refuse(pull, raw, document, str(fault))
+            return None
+        self.owners.add(owner.key)
+        pull.repaired += received is not None
+        mended = normalise_times(raw, self.model.wire) or received is not None
+        text = dump(raw).decode() if mended else document.decode()
+        address = Address(
+            owner,
+            getattr(wire, self.model.id_field),
+            (),
+            getattr(wire, self.model.variant_field) if self.model.variant_field else "",
+        )
+        return _Taken(address, store.Incoming(wire, text), store.digest_of(raw), received)
+
+    def _present(self, items: "list[_Taken]") -> dict[tuple[str, ...], OwnedObject]:
+        """The rows that the store has of these objects, locked, in one query."""
+        rows = self.model.objects.select_for_update().filter(
+            key__in=[item.address.object_id.upper() for item in items],
+            owner_key__in={item.address.owner.key for item in items},
+            audience="",
+        )
+        return {_mark(row.own_address): row for row in rows.order_by("id")}
+
+    def _keep(self, pull: Pull, item: "_Taken", row: OwnedObject | None) -> Any:
+        """Store one object and count it; the Message to publish when its content is new."""
+        moment = store.aware(item.incoming.wire.last_updated)
+        if row is not None:
+            self.seen.append(row.pk)
+            if row.last_updated > moment:
+                pull.stale += 1
+                return None
+            if (row.digest or store.digest_of(parse(row.document.encode()))) == item.digest:
+                pull.unchanged += 1
+                if row.missing_since or not row.digest:
+                    self.model.objects.filter(pk=row.pk).update(missing_since=None, digest=item.digest)
+                return None
+        stored = store.save(
+            self.model, item.address, item.incoming, self.platform, digest=item.digest, received=item.received
+        )
+        if stored.stale:
+            pull.stale += 1
+            return None
+        self.seen.append(stored.row_id)
+        if stored.created:
+            pull.new += 1
+        else:
+            pull.changed += 1
+        return outbox.message(self.model, item.address, stored, self.platform, self.ids)
+
+    def _refuse(self, pull: Pull, raw: Any, document: bytes, reason: str) -> None:
+        pull.refused += 1
+        name = _name(raw, self.model)
+        self.refusals.append({"id": name, "reason": reason})
+        text = document.decode(errors="replace").replace("\x00", "�")
+        row, created = RefusedObject.objects.get_or_create(
+            platform=self.platform,
+            module=self.model.module,
+            object_key=name,
+            defaults={"reason": reason, "document": text},
+        )
+        if not created:
+            row.reason, row.document, row.times = reason, text, row.times + 1
+            row.save()
+        logger.warning("%s %s of %s is refused: %s", self.model.module, name, self.party, reason)
+
+    def _forget_refusals(self, names: list[str]) -> None:
+        RefusedObject.objects.filter(
+            platform=self.platform, module=self.model.module, object_key__in=names
+        ).delete()
+
+    def _note_missing(self, pull: Pull) -> None:
+        """After a full crawl, what the owner did not list is marked; nothing is deleted (pitfalls, P69)."""
+        listed = self.model.objects.filter(owner_key__in=self.owners, audience="", source=self.platform)
+        gone = listed.filter(missing_since=None, changed_at__lt=pull.started_at).exclude(pk__in=self.seen)
+        gone.update(missing_since=pull.started_at)
+
+
+class _Taken(NamedTuple):
+    """A pulled object that passed."""
+
+    address: Address
+    incoming: store.Incoming
+    digest: str
+    received: str | None  # as it came, when it was repaired
+
+    @property
+    def mark(self) -> tuple[str, ...]:
+        return _mark(self.address)
+
+    @property
+    def name(self) -> str:
+        return f"{self.address.owner}/{self.address.object_id}"
+
+
+def _mark(address: Address) -> tuple[str, ...]:
+    return (address.owner.key, address.object_id.upper(), address.variant)
+
+
+def _name(raw: Any, model: type[OwnedObject]) -> str:
+    """What a refused object calls itself, as far as it does."""
+    if not isinstance(raw, dict):
+        return "not an object"
+    parts = (raw.get("country_code"), raw.get("party_id"), raw.get(model.id_field))
+    country_code, party_id, object_id = (
+        "" if part is None else str(part).replace("\x00", "") for part in parts
+    )
+    owner = f"{country_code}*{party_id}/" if country_code or party_id else ""
+    return f"{owner}{object_id or 'without an id'}"[:200]
+
+
+def _whole(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def _with(url: str, parameters: dict[str, str]) -> str:
+    """The URL with these query parameters, besides those that it has."""
+    parts = urlsplit(url)
+    query = [(name, value) for name, value in parse_qsl(parts.query, True) if name not in parameters]
+    return urlunsplit(parts._replace(query=urlencode([*query, *parameters.items()])))
+
+
+def _one_lower(url: str) -> str | None:
+    """The page again with an offset one lower, where the URL has one."""
+    offset = _whole(dict(parse_qsl(urlsplit(url).query)).get("offset"))
+    return _with(url, {"offset": str(offset - 1)}) if offset else None

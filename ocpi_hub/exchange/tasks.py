@@ -1,0 +1,52 @@
+"""Celery tasks: each fetches what it needs, calls one thing, ends. They carry ids and may run twice."""
+
+import random
+from datetime import datetime
+
+from celery import shared_task
+from django.conf import settings
+
+from ocpi_hub.exchange import outbox, partitions, sweeper, sync
+
+
+@shared_task
+def expand() -> None:
+    """Turn waiting messages into deliveries and start the lanes that got some."""
+    for platform_id in outbox.expand():
+        drain.apply_async((platform_id,), expires=60)
+
+
+@shared_task
+def drain(platform_id: int) -> None:
+    """Work one partner's lane for a slice of time, and ask for another slice while there is more."""
+    if sweeper.drain(platform_id) and platform_id in sweeper.sweep():
+        drain.apply_async((platform_id,), expires=60)
+
+
+@shared_task
+def sweep() -> None:
+    """What each worker does by itself every few seconds, started by beat for workers that cannot."""
+    for platform_id in sweeper.sweep():
+        drain.apply_async((platform_id,), expires=60)
+
+
+@shared_task
+def scheduled_pull(platform_id: int, module: str, full: bool = False) -> None:
+    """Pull a little later than beat says, by chance, so that partners are not all asked at once (TRN-13)."""
+    wait = random.uniform(0, settings.HUB_PULL_JITTER)  # noqa: S311  # spreads load; nothing to guess
+    pull.apply_async((platform_id, module), {"full": full}, countdown=wait, expires=wait + 3600)
+
+
+@shared_task
+def pull(platform_id: int, module: str, full: bool = False, since: str | None = None) -> None:
+    """Fetch a partner's list of one module, for each of its parties."""
+    moment = datetime.fromisoformat(since) if since else None
+    sync.pull_platform(platform_id, module, full=full, since=moment)
+
+
+@shared_task
+def housekeeping() -> None:
+    """Prepare the coming days' partitions and drop what is past its time."""
+    partitions.prepare()
+    partitions.drop_old()
+    partitions.delete_finished()
