@@ -1,0 +1,36 @@
+"""Invite a partner who will start the credentials handshake."""
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from credentials import handshake
+from ocpi_hub.partners.claims import Claim, ClaimRefused
+
+
+class Command(BaseCommand):
+    help = (
+        "Prints JSON with platform_id, token (token A, shown this once) and versions_url. "
+        "Hand token and URL to the partner over a safe channel; its software registers with them."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--name", required=True, help="what to call the partner in the admin")
+        parser.add_argument(
+            "--party",
+            action="append",
+            required=True,
+            metavar="NL-ABC-CPO",
+            help="a party and role that it may announce: country code, party id, role; repeat for more",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            wanted = [Claim.parse(text) for text in options["party"]]
+            platform, token = handshake.invite(options["name"], wanted)
+        except (ValueError, ClaimRefused) as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(
+            json.dumps({"platform_id": platform.pk, "token": token, "versions_url": handshake.versions_url()})
+        )
