@@ -1,0 +1,117 @@
+"""System checks of the settings: each says what is wrong and how to mend it."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import connection
+
+from ocpi_hub.partners.secrets import is_key
+
+WEB_AND_WORKER = 2  # processes with a pool of connections, besides beat and commands
+LEAST = {
+    "HUB_PORT": 1,
+    "HUB_PAGE_LIMIT": 1,
+    "HUB_REQUESTS_PER_MINUTE": 1,
+    "HUB_CONCURRENT_REQUESTS": 1,
+    "HUB_PULL_INTERVAL": 1,
+    "HUB_PULL_OVERLAP": 0,
+    "HUB_PULL_JITTER": 0,
+    "HUB_DB_POOL": 0,
+    "HUB_WORKER_THREADS": 1,
+    "HUB_ATTEMPT_DAYS": 1,
+    "HUB_MESSAGE_DAYS": 1,
+}
+
+
+@register()
+def settings_are_readable(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    return [
+        Error(problem, hint="docs/operating.md lists every variable and its form.", id="hub.E001")
+        for problem in settings.MISREAD_SETTINGS
+    ]
+
+
+@register()
+def keys_are_keys(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    hint = "Make one: python -c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())'"
+    if not settings.HUB_KEYS:
+        return [Error("HUB_KEYS is not set, so no token can be kept.", hint=hint, id="hub.E002")]
+    return [
+        Error(f"Key {number} of HUB_KEYS is not 32 bytes in URL-safe Base64.", hint=hint, id="hub.E003")
+        for number, key in enumerate(settings.HUB_KEYS, 1)
+        if not is_key(key)
+    ]
+
+
+@register()
+def base_url_is_a_url(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    parts = urlsplit(settings.HUB_BASE_URL)
+    if parts.scheme in ("http", "https") and parts.hostname and not parts.query and not parts.fragment:
+        return []
+    return [
+        Error(
+            f"HUB_BASE_URL is no URL that partners could call: {settings.HUB_BASE_URL[:80]!r}",
+            hint="Give the address under which partners see the hub, such as https://hub.example.",
+            id="hub.E004",
+        )
+    ]
+
+
+@register()
+def party_is_a_party(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    country_code, party_id = settings.HUB_COUNTRY_CODE, settings.HUB_PARTY_ID
+    ok = len(country_code) == 2 and country_code.isascii() and country_code.isalpha()
+    if ok and 1 <= len(party_id) <= 3 and party_id.isascii() and party_id.isalnum():
+        return []
+    return [
+        Error(
+            f"HUB_COUNTRY_CODE and HUB_PARTY_ID name no party: {country_code[:9]!r}, {party_id[:9]!r}",
+            hint="Two letters, and up to three letters or digits, such as NL and HUB.",
+            id="hub.E005",
+        )
+    ]
+
+
+@register()
+def numbers_make_sense(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    wrong = [name for name, least in LEAST.items() if getattr(settings, name) < least]
+    if settings.HUB_PORT > 65535:
+        wrong.append("HUB_PORT")
+    if any(seconds < 0 for seconds in settings.HUB_RETRY_SCHEDULE):
+        wrong.append("HUB_RETRY_SCHEDULE")
+    return [Error(f"{name} is out of range.", hint="See docs/operating.md.", id="hub.E006") for name in wrong]
+
+
+@register(Tags.security, deploy=True)
+def private_urls_are_refused(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    if not settings.HUB_ALLOW_PRIVATE_URLS:
+        return []
+    return [
+        Warning(
+            "HUB_ALLOW_PRIVATE_URLS lets partners make the hub call addresses inside your network.",
+            hint="Unset it in production.",
+            id="hub.W001",
+        )
+    ]
+
+
+@register(Tags.database)
+def connections_suffice(app_configs: Any, databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Processes times pool must fit into max_connections; asked only where a database is checked."""
+    if not databases or not settings.HUB_DB_POOL:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('max_connections')::int")
+        allowed = int(cursor.fetchone()[0])
+    wanted = WEB_AND_WORKER * settings.HUB_DB_POOL + 10
+    if wanted <= allowed:
+        return []
+    return [
+        Error(
+            f"PostgreSQL allows {allowed} connections; one web and one worker process may open {wanted}.",
+            hint="Raise max_connections or lower HUB_DB_POOL.",
+            id="hub.E007",
+        )
+    ]

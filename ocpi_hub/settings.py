@@ -1,0 +1,275 @@
+"""Settings of the hub, all of them from the environment; docs/operating.md lists the variables.
+
+Without DATABASE_URL and REDIS_URL the hub brings its own PostgreSQL and Redis (ocpi_hub/embedded.py), keeps
+them and its generated keys in HUB_VAR, and is then an embedded run. Values that can be wrong are not refused
+here but by the system checks (ocpi_hub/checks.py), which say what is wrong and how to mend it.
+"""
+
+import ipaddress
+import os
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from ocpi_hub import embedded
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+def _env(name: str, default: str = "") -> str:
+    return os.environ.get(name, "").strip() or default
+
+
+def _list(name: str, default: str = "") -> list[str]:
+    return [part.strip() for part in _env(name, default).split(",") if part.strip()]
+
+
+def _number(name: str, default: int) -> int:
+    """The variable as a whole number; an unreadable one keeps the default and is told by a system check."""
+    try:
+        return int(_env(name, str(default)))
+    except ValueError:
+        MISREAD_SETTINGS.append(f"{name} is not a whole number: {_env(name)[:40]!r}")
+        return default
+
+
+def _flag(name: str, default: bool) -> bool:
+    value = _env(name).lower()
+    if value in ("1", "true", "yes", "on"):
+        return True
+    if value in ("0", "false", "no", "off"):
+        return False
+    if value:
+        MISREAD_SETTINGS.append(f"{name} is neither 1 nor 0: {value[:40]!r}")
+    return default
+
+
+MISREAD_SETTINGS: list[str] = []
+
+# ---------------------------------------------------------------------------------------- where things are
+HUB_VAR = Path(_env("HUB_VAR", str(BASE_DIR / "var"))).absolute()
+EMBEDDED_POSTGRESQL = not _env("DATABASE_URL")
+EMBEDDED_REDIS = not _env("REDIS_URL")
+DATABASE_URL = _env("DATABASE_URL") or embedded.database_url(HUB_VAR)
+REDIS_URL = _env("REDIS_URL") or embedded.redis_url(HUB_VAR)
+
+HUB_HOST = _env("HUB_HOST", "127.0.0.1")
+HUB_PORT = _number("HUB_PORT", 8000)
+HUB_BASE_URL = _env("HUB_BASE_URL", f"http://127.0.0.1:{HUB_PORT}").rstrip("/")
+
+# ------------------------------------------------------------------------------------------------- secrets
+_generated = (
+    embedded.secrets(HUB_VAR) if EMBEDDED_POSTGRESQL and not (_env("SECRET_KEY") and _env("HUB_KEYS")) else {}
+)
+SECRET_KEY = _env("SECRET_KEY") or _generated.get("SECRET_KEY", "")
+# The first key writes, the others still read; each is 32 random bytes in URL-safe Base64.
+HUB_KEYS = _list("HUB_KEYS") or _generated.get("HUB_KEYS", [])
+
+# --------------------------------------------------------------------------------------------- the hub itself
+HUB_COUNTRY_CODE = _env("HUB_COUNTRY_CODE", "NL").upper()
+HUB_PARTY_ID = _env("HUB_PARTY_ID", "HUB").upper()
+HUB_NAME = _env("HUB_NAME", "OCPI hub")
+SPOKEN = ["2.2.1"]  # the versions that the hub speaks, newest last
+OCPI_MODULES = ["locations", "tokens"]  # the Client Owned Object modules: a Django app of that name each
+
+# Seconds between the attempts of a delivery; when the list is used up the delivery is given up.
+DEFAULT_RETRY_SCHEDULE = [5, 15, 60, 300, 900, 3600, 7200, 14400, 28800, 57600]
+
+
+def _schedule() -> list[int]:
+    try:
+        return [int(part) for part in _list("HUB_RETRY_SCHEDULE")] or DEFAULT_RETRY_SCHEDULE
+    except ValueError:
+        MISREAD_SETTINGS.append("HUB_RETRY_SCHEDULE is not a comma list of whole seconds")
+        return DEFAULT_RETRY_SCHEDULE
+
+
+HUB_RETRY_SCHEDULE = _schedule()
+HUB_ALLOW_PRIVATE_URLS = _flag("HUB_ALLOW_PRIVATE_URLS", EMBEDDED_POSTGRESQL)
+HUB_REQUESTS_PER_MINUTE = _number(
+    "HUB_REQUESTS_PER_MINUTE", 6000
+)  # of one partner, unless its row says other
+HUB_CONCURRENT_REQUESTS = _number("HUB_CONCURRENT_REQUESTS", 24)  # of one partner in one web process
+HUB_PAGE_LIMIT = _number("HUB_PAGE_LIMIT", 100)  # objects in a page at the most
+HUB_CONNECT_TIMEOUT = 5.0
+HUB_TOTAL_TIMEOUT = 30.0
+HUB_PULL_INTERVAL = _number("HUB_PULL_INTERVAL", 3600)  # seconds between two incremental pulls
+HUB_PULL_OVERLAP = _number(
+    "HUB_PULL_OVERLAP", 3600
+)  # seconds an incremental pull reaches back before the last
+HUB_PULL_JITTER = _number("HUB_PULL_JITTER", 300)  # a scheduled pull starts up to so many seconds later
+HUB_TOKEN_GRACE = 600  # seconds that the old token still works after a credentials PUT
+HUB_ATTEMPT_DAYS = _number("HUB_ATTEMPT_DAYS", 90)  # attempts are kept so long
+HUB_MESSAGE_DAYS = _number("HUB_MESSAGE_DAYS", 90)  # finished messages and deliveries likewise
+
+TRUSTED_PROXIES: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
+for _proxy in _list("TRUSTED_PROXIES"):
+    try:
+        TRUSTED_PROXIES.append(ipaddress.ip_network(_proxy, strict=False))
+    except ValueError:
+        MISREAD_SETTINGS.append(f"TRUSTED_PROXIES holds {_proxy[:40]!r}, which is no address or network")
+
+
+# ------------------------------------------------------------------------------------------------- database
+HUB_DB_POOL = _number("HUB_DB_POOL", 16)  # connections of one process; 0 opens one for each request
+
+
+def _database(url: str) -> dict[str, object]:
+    parts = urlsplit(url)
+    options: dict[str, object] = dict(parse_qsl(parts.query))
+    host = str(options.pop("host", "") or unquote(parts.hostname or ""))
+    options.setdefault("connect_timeout", 5)
+    if HUB_DB_POOL:
+        options["pool"] = {"min_size": 1, "max_size": HUB_DB_POOL, "timeout": 10}
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")) or "hub",
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": host,
+        "PORT": str(_port(parts)),
+        "CONN_MAX_AGE": 0,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": options,
+    }
+
+
+def _port(parts: object) -> int | str:
+    with suppress(ValueError):
+        return parts.port or ""  # type: ignore[attr-defined]  # a SplitResult, whose port may not be a number
+    MISREAD_SETTINGS.append("DATABASE_URL names a port that is no number")
+    return ""
+
+
+DATABASES = {"default": _database(DATABASE_URL)}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --------------------------------------------------------------------------------------------------- Django
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "django_celery_beat",
+    "ocpi_hub.apps.HubConfig",
+    "ocpi_hub.partners",
+    "ocpi_hub.exchange",
+    "credentials",
+    *OCPI_MODULES,
+]
+MIDDLEWARE = [
+    "ocpi_hub.exchange.middleware.OCPIMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "ocpi_hub.urls"
+WSGI_APPLICATION = "ocpi_hub.wsgi.application"
+APPEND_SLASH = False  # a redirect would drop the body and the headers of a push
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+STATIC_URL = "/static/"
+WHITENOISE_USE_FINDERS = True  # the admin's files are served from where they are installed
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_TZ = True
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000  # server.py refuses larger bodies before Django sees them
+
+_base = urlsplit(HUB_BASE_URL)
+HTTPS = _base.scheme == "https"
+ALLOWED_HOSTS = [
+    _base.hostname or "localhost",
+    "localhost",
+    "127.0.0.1",
+    "[::1]",
+    *_list("HUB_ALLOWED_HOSTS"),
+]
+CSRF_TRUSTED_ORIGINS = [f"{_base.scheme}://{_base.netloc}"]
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^ocpi(/|$)", r"^healthz$", r"^readyz$"]
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+X_FRAME_OPTIONS = "DENY"
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["ocpi_hub.partners.authentication.CredentialsToken"],
+    "DEFAULT_PERMISSION_CLASSES": ["ocpi_hub.partners.authentication.IsRegistered"],
+    "DEFAULT_THROTTLE_CLASSES": ["ocpi_hub.partners.throttling.PartnerQuota"],
+    "DEFAULT_RENDERER_CLASSES": ["ocpi_hub.exchange.renderers.EnvelopeRenderer"],
+    "DEFAULT_PARSER_CLASSES": [],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "ocpi_hub.exchange.renderers.AlwaysJSON",
+    "EXCEPTION_HANDLER": "ocpi_hub.exchange.exceptions.to_envelope",
+    "UNAUTHENTICATED_USER": None,
+    "UNAUTHENTICATED_TOKEN": None,
+}
+
+# --------------------------------------------------------------------------------------------------- Celery
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_DEFAULT_QUEUE = "hub"
+CELERY_TASK_ACKS_LATE = False  # PostgreSQL is the truth: a lost task is found again by the sweep
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_timeout": 5,
+    "socket_connect_timeout": 2,
+    "socket_keepalive": True,
+    "max_retries": 0,
+}
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_TIMEZONE = "UTC"
+DJANGO_CELERY_BEAT_TZ_AWARE = True
+HUB_WORKER_THREADS = _number("HUB_WORKER_THREADS", 32)
+HUB_DRAIN_SLICE = 20.0  # seconds that one task works on one lane
+HUB_SWEEP_INTERVAL = 5.0  # seconds after which a worker looks for due work by itself
+
+# ---------------------------------------------------------------------------------------------------- logs
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"message": {"()": "ocpi_hub.logs.MessageFilter"}},
+    "formatters": {"line": {"()": "ocpi_hub.logs.LineFormatter"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["message"]},
+    },
+    "root": {"handlers": ["stderr"], "level": _env("HUB_LOG_LEVEL", "INFO").upper()},
+    "loggers": {
+        "django.request": {"level": "ERROR"},
+        "httpx": {"level": "WARNING"},
+        "httpcore": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": "WARNING"},
+    },
+}
+LOGGING_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+if LOGGING["root"]["level"] not in LOGGING_LEVELS:  # type: ignore[index]
+    MISREAD_SETTINGS.append("HUB_LOG_LEVEL is not one of DEBUG, INFO, WARNING, ERROR, CRITICAL")
+    LOGGING["root"]["level"] = "INFO"  # type: ignore[index]
