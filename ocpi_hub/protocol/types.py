@@ -23,14 +23,14 @@ _CLOCK = r"^(?:[0-1][0-9]|2[0-3]):[0-5][0-9]\Z"
 PATTERN_PROBLEMS = {
     _ASCII: "holds characters other than printable ASCII",
     _TEXT: "holds a control character",
-    _URL: "is not an absolute http or https URL",
-    _COUNTRY: "is not a country code of two letters",
-    _COUNTRY_ALPHA_3: "is not a country code of three letters",
-    _PARTY: "is not a party id of one to three letters or digits",
-    _CREDENTIALS_TOKEN: "is not 1 to 64 printable ASCII characters without blanks",
-    _LATITUDE: "is not a latitude with 1 or 2 digits, a point and 5 to 7 decimals",
-    _LONGITUDE: "is not a longitude with 1 to 3 digits, a point and 5 to 7 decimals",
-    _CLOCK: "is not a time of day as HH:MM",
+    _URL: "not an absolute http or https URL",
+    _COUNTRY: "not a country code of two letters",
+    _COUNTRY_ALPHA_3: "not a country code of three letters",
+    _PARTY: "not a party id of one to three letters or digits",
+    _CREDENTIALS_TOKEN: "not 1 to 64 printable ASCII characters without blanks",
+    _LATITUDE: "not a latitude with 1 or 2 digits, a point and 5 to 7 decimals",
+    _LONGITUDE: "not a longitude with 1 to 3 digits, a point and 5 to 7 decimals",
+    _CLOCK: "not a time of day as HH:MM",
 }
 
 # CiString(n): printable ASCII, compared without case. Those that name an object are never empty, because
