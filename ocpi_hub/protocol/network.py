@@ -118,6 +118,8 @@ class CheckedBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: SocketOptions = None,
     ) -> httpcore.NetworkStream:
+        if port > 65_535:
+            raise httpcore.UnsupportedProtocol(f"{port} is not a port")
         timeout = _left(timeout, httpcore.ConnectTimeout)
         until = None if timeout is None else time.monotonic() + timeout
         addresses = _addresses(host, port, timeout)
