@@ -1,0 +1,283 @@
+"""What only sockets can show: the deadline, cut connections, the check of addresses."""
+
+import gzip
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from ocpi_hub.protocol import network
+from ocpi_hub.protocol.client import (
+    AnswerTooLarge,
+    BrokenAnswer,
+    PlatformClient,
+    RefusedAddress,
+    TimedOut,
+    Unreachable,
+)
+from ocpi_hub.protocol.headers import MessageIDs
+from ocpi_hub.protocol.network import is_public
+
+IDS = MessageIDs("request-1", "correlation-1")
+BOMB = gzip.compress(b"0" * 50_000_000)
+SUCCESS = b'{"status_code":1000}'
+
+
+class Partner(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_GET(self) -> None:
+        self.read_body()
+        answers: dict[str, Callable[[], None]] = {"/drip": self.drip, "/cut": self.cut, "/bomb": self.bomb}
+        try:
+            answers.get(self.path, self.answer)()
+        except OSError:
+            self.close_connection = True
+
+    do_PUT = do_GET  # noqa: N815  the name that http.server looks for
+
+    def read_body(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+
+    def start(self, length: int, **headers: str) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(length))
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+
+    def answer(self) -> None:
+        self.start(len(SUCCESS))
+        self.wfile.write(SUCCESS)
+
+    def drip(self) -> None:
+        self.start(1000)
+        for _ in range(1000):
+            self.wfile.write(b" ")
+            time.sleep(0.02)
+
+    def cut(self) -> None:
+        self.start(1000)
+        self.wfile.write(b"{")
+        self.close_connection = True
+
+    def bomb(self) -> None:
+        self.start(len(BOMB), Content_Encoding="gzip")
+        self.wfile.write(BOMB)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Partner) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def platform() -> Iterator[PlatformClient]:
+    with PlatformClient("secret.B", allow_private=True, total_timeout=10) as client:
+        yield client
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_partner_is_called(platform: PlatformClient, port: int, host: str) -> None:
+    answer = platform.request("PUT", f"http://{host}:{port}/x", ids=IDS, body=b"x" * 100_000)
+
+    assert answer.ok
+    assert answer.body == SUCCESS
+
+
+def test_threads_share_a_client(port: int) -> None:
+    with (
+        PlatformClient("secret.B", allow_private=True, max_connections=2) as client,
+        ThreadPoolExecutor(8) as threads,
+    ):
+        answers = threads.map(
+            lambda _: client.request("GET", f"http://127.0.0.1:{port}/", ids=IDS), range(100)
+        )
+
+        assert [answer.ok for answer in answers] == [True] * 100
+
+
+def test_the_deadline_also_ends_an_answer_that_drips(platform: PlatformClient, port: int) -> None:
+    started = time.monotonic()
+
+    with pytest.raises(TimedOut) as failed:
+        platform.request("GET", f"http://127.0.0.1:{port}/drip", ids=IDS, total_timeout=0.3)
+
+    assert 0.25 < time.monotonic() - started < 2
+    assert not failed.value.permanent
+    assert platform.request("GET", f"http://127.0.0.1:{port}/", ids=IDS).ok
+
+
+def test_the_deadline_also_ends_a_silent_answer(platform: PlatformClient) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent, pytest.raises(TimedOut):
+        platform.request("GET", f"http://127.0.0.1:{silent.getsockname()[1]}/", ids=IDS, total_timeout=0.2)
+
+
+def test_the_deadline_also_ends_a_tls_handshake(platform: PlatformClient) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent, pytest.raises(TimedOut):
+        platform.request("GET", f"https://127.0.0.1:{silent.getsockname()[1]}/", ids=IDS, total_timeout=0.2)
+
+
+def test_the_deadline_also_ends_a_body_that_nobody_takes(platform: PlatformClient) -> None:
+    body = b"x" * 20_000_000
+
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent, pytest.raises(TimedOut):
+        platform.request(
+            "PUT", f"http://127.0.0.1:{silent.getsockname()[1]}/", ids=IDS, body=body, total_timeout=0.3
+        )
+
+
+def test_the_deadline_also_ends_a_lookup(platform: PlatformClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(20) and [])
+    started = time.monotonic()
+
+    with pytest.raises(TimedOut):
+        platform.request("GET", "http://msp.example/", ids=IDS, total_timeout=0.2)
+
+    over.set()
+    assert time.monotonic() - started < 2
+
+
+def test_a_connection_cut_inside_an_answer_is_a_broken_answer(platform: PlatformClient, port: int) -> None:
+    with pytest.raises(BrokenAnswer) as failed:
+        platform.request("GET", f"http://127.0.0.1:{port}/cut", ids=IDS)
+
+    assert not failed.value.permanent
+
+
+def test_a_small_bomb_is_not_inflated(platform: PlatformClient, port: int) -> None:
+    with pytest.raises(AnswerTooLarge):
+        platform.request("GET", f"http://127.0.0.1:{port}/bomb", ids=IDS)
+
+    assert platform.request("GET", f"http://127.0.0.1:{port}/", ids=IDS).ok
+
+
+def test_nobody_listening_is_unreachable(platform: PlatformClient) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        port = server.getsockname()[1]
+
+    with pytest.raises(Unreachable) as failed:
+        platform.request("GET", f"http://127.0.0.1:{port}/", ids=IDS)
+
+    assert not failed.value.permanent
+
+
+def test_no_such_host_is_unreachable(platform: PlatformClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    resolve_to(monkeypatch)
+
+    with pytest.raises(Unreachable, match="no address found"):
+        platform.request("GET", "http://msp.example/", ids=IDS)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:99999/", "ftp://127.0.0.1/", "127.0.0.1", "http:///x"])
+def test_what_nobody_can_connect_to_is_a_permanent_failure(platform: PlatformClient, url: str) -> None:
+    with pytest.raises(Unreachable) as failed:
+        platform.request("GET", url, ids=IDS)
+
+    assert failed.value.permanent
+
+
+def test_something_that_is_not_tls_is_unreachable(platform: PlatformClient, port: int) -> None:
+    with pytest.raises(Unreachable):
+        platform.request("GET", f"https://127.0.0.1:{port}/", ids=IDS)
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "2130706433", "127.1", "[::1]", "[::ffff:127.0.0.1]"]
+)
+def test_a_private_address_is_not_called(port: int, host: str) -> None:
+    with PlatformClient("secret.B") as client, pytest.raises(RefusedAddress) as failed:
+        client.request("GET", f"http://{host}:{port}/", ids=IDS)
+
+    assert failed.value.permanent
+
+
+def resolve_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> list[str]:
+    """Looking up any name gives these; the list tells what was looked up."""
+    seen: list[str] = []
+    real = socket.getaddrinfo
+
+    def getaddrinfo(host: str, port: int, *args: Any, **kwargs: Any) -> Any:
+        if host in addresses or host == "127.0.0.1":
+            return real(host, port, *args, **kwargs)
+        seen.append(host)
+        if not addresses:
+            raise socket.gaierror("no such host")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    return seen
+
+
+def test_one_private_address_among_public_ones_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolve_to(monkeypatch, "8.8.8.8", "10.0.0.1")
+
+    with PlatformClient("secret.B") as client, pytest.raises(RefusedAddress, match=r"msp\.example"):
+        client.request("GET", "http://msp.example/", ids=IDS)
+
+
+def test_a_name_is_looked_up_once_and_the_next_address_is_tried(
+    platform: PlatformClient, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = resolve_to(monkeypatch, "127.9.9.9", "127.0.0.1")
+
+    assert platform.request("GET", f"http://msp.example:{port}/", ids=IDS).ok
+    assert seen == ["msp.example"]
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("8.8.8.8", True),
+        ("2606:4700::1111", True),
+        ("::ffff:8.8.8.8", True),
+        ("64:ff9b::8.8.8.8", True),
+        ("127.0.0.1", False),
+        ("10.0.0.1", False),
+        ("172.16.0.1", False),
+        ("192.168.0.1", False),
+        ("169.254.169.254", False),
+        ("100.64.0.1", False),
+        ("0.0.0.0", False),
+        ("224.0.0.1", False),
+        ("239.1.1.1", False),
+        ("240.0.0.1", False),
+        ("255.255.255.255", False),
+        ("::", False),
+        ("::1", False),
+        ("::127.0.0.1", False),
+        ("::ffff:10.0.0.1", False),
+        ("64:ff9b::10.0.0.1", False),
+        ("64:ff9b:1::8.8.8.8", False),
+        ("2002:a00:1::", False),
+        ("fc00::1", False),
+        ("fe80::1", False),
+        ("fe80::1%1", False),
+        ("fec0::1", False),
+        ("ff0e::1", False),
+        ("2001:db8::1", False),
+    ],
+)
+def test_only_public_addresses_are_public(address: str, public: bool) -> None:
+    assert is_public(address) == public
+
+
+def test_clients_share_one_tls_context() -> None:
+    assert network.tls() is network.tls()
