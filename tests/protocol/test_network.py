@@ -2,15 +2,22 @@
 
 import gzip
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from ocpi_hub.protocol import network
 from ocpi_hub.protocol.client import (
@@ -80,7 +87,7 @@ class Partner(BaseHTTPRequestHandler):
 def port() -> Iterator[int]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Partner) as server:
         server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         yield server.server_port
         server.shutdown()
@@ -281,3 +288,55 @@ def test_only_public_addresses_are_public(address: str, public: bool) -> None:
 
 def test_clients_share_one_tls_context() -> None:
     assert network.tls() is network.tls()
+
+
+@pytest.fixture
+def tls_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """A partner whose certificate says msp.example, which we trust; every name leads to it."""
+    certificate = self_signed("msp.example", tmp_path)
+    trusting = ssl.create_default_context(cafile=certificate)
+    monkeypatch.setattr(network, "tls", lambda: trusting)
+    resolve_to(monkeypatch, "127.0.0.1")
+    presenting = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    presenting.load_cert_chain(certificate)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Partner) as server:
+        server.handle_error = lambda *_: None  # type: ignore[method-assign]  # refused handshakes are the point
+        server.socket = presenting.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+def self_signed(name: str, folder: Path) -> Path:
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    today = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(today - timedelta(days=1))
+        .not_valid_after(today + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "certificate.pem"
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+@pytest.mark.row("TRN-09")
+def test_tls_verifies_the_name_although_an_address_is_dialled(tls_port: int) -> None:
+    with PlatformClient("secret.B", allow_private=True, total_timeout=10) as client:
+        assert client.request("GET", f"https://msp.example:{tls_port}/", ids=IDS).ok
+
+        with pytest.raises(Unreachable, match="certificate verify failed"):
+            client.request("GET", f"https://other.example:{tls_port}/", ids=IDS)
