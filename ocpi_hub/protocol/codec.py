@@ -51,6 +51,8 @@ def _decimal(text: str) -> Decimal:
 
 
 def _number_problem(text: str) -> str | None:
+    if len(text) <= MAX_DIGITS and text.isdigit():
+        return None
     mantissa, _, exponent = text.lower().partition("e")
     if len(mantissa) > MAX_DIGITS and sum(map(str.isdigit, mantissa)) > MAX_DIGITS:
         return f"number of more than {MAX_DIGITS} digits"
@@ -62,6 +64,8 @@ def _number_problem(text: str) -> str | None:
 _DECODER = msgspec.json.Decoder(float_hook=_decimal)
 _DIGITS_AS_ZERO = bytes(0x30 if 0x30 <= byte <= 0x39 else byte for byte in range(256))
 _LONG_NUMBER = b"0" * (MAX_DIGITS + 1)
+_LONG_INTEGER = re.compile(rb"(?:^|[\s,:\[-])[0-9]{%d,}(?:[\s,\]}]|$)" % (MAX_DIGITS + 1))
+_ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 def parse(body: bytes) -> Any:
@@ -82,11 +86,20 @@ def parse(body: bytes) -> Any:
         raise MalformedJSON(str(error)) from None
     except _BadNumber:
         _refuse(body)
-    if b"\\u0000" in body or _LONG_NUMBER in body.translate(_DIGITS_AS_ZERO):
+    if _may_hold_nul(body) or _may_hold_long_integer(body):
         _examine(body)
     if body.count(b"[") + body.count(b"{") > MAX_DEPTH:
         _limit_depth(raw)
     return raw
+
+
+def _may_hold_nul(body: bytes) -> bool:
+    return b"\\u0000" in body and _ESCAPED_NUL.search(body) is not None
+
+
+def _may_hold_long_integer(body: bytes) -> bool:
+    """Long digits inside a string are common enough to be told apart here: signed data has them."""
+    return _LONG_NUMBER in body.translate(_DIGITS_AS_ZERO) and _LONG_INTEGER.search(body) is not None
 
 
 def _limit_depth(raw: Any) -> None:
@@ -121,48 +134,56 @@ def _examine(body: bytes) -> None:
         raw = json.loads(text, parse_int=_Digits, parse_float=_Digits, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         raise MalformedJSON("body is not JSON") from None
-    for place, value in _strings(raw):
+    for spot, value in _strings(raw):
         problem = _number_problem(value) if isinstance(value, _Digits) else _string_problem(value)
         if problem:
-            raise InvalidObject(place, problem)
+            raise InvalidObject(_place(spot), problem)
 
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
 def _string_problem(text: str) -> str | None:
-    if "\x00" in text:
-        return "holds the character U+0000"
-    if re.search("[\ud800-\udfff]", text):
-        return "holds half of a surrogate pair"
-    return None
+    found = _UNSTORABLE.search(text)
+    if found is None:
+        return None
+    return "holds the character U+0000" if found[0] == "\x00" else "holds half of a surrogate pair"
 
 
 class _Spot(NamedTuple):
-    place: str
-    value: Any
-    depth: int
+    """A place, spelt out only when it is wrong."""
+
+    parent: "_Spot | None" = None
+    step: str | int = ""
 
 
-def _strings(raw: Any) -> Iterator[tuple[str, str]]:
-    """Every string, key and number of a document, in its order, with its place."""
-    todo = [_Spot("$", raw, 0)]
+def _place(spot: _Spot) -> str:
+    if spot.parent is None:
+        return "$"
+    step = f"[{spot.step}]" if isinstance(spot.step, int) else f".{spot.step}"
+    return _place(spot.parent) + step
+
+
+def _strings(raw: Any) -> Iterator[tuple[_Spot, str]]:
+    """Every string, key and number of a document, with its place."""
+    todo = [(_Spot(), raw, 0)]
     while todo:
-        place, value, depth = todo.pop()
+        spot, value, depth = todo.pop()
         if isinstance(value, str):
-            yield place, value
-        if not isinstance(value, dict | list):
+            yield spot, value
             continue
-        if depth == MAX_DEPTH:
+        if depth == MAX_DEPTH and isinstance(value, dict | list):
             raise InvalidObject("$", f"nested deeper than {MAX_DEPTH}")
-        if isinstance(value, list):
-            inside = [_Spot(f"{place}[{index}]", item, depth + 1) for index, item in enumerate(value)]
-        else:
+        if isinstance(value, dict):
             for key in value:
-                yield place, key
-            inside = [_Spot(f"{place}.{key}", item, depth + 1) for key, item in value.items()]
-        todo.extend(reversed(inside))
+                yield spot, key
+            todo.extend((_Spot(spot, key), item, depth + 1) for key, item in value.items())
+        elif isinstance(value, list):
+            todo.extend((_Spot(spot, index), item, depth + 1) for index, item in enumerate(value))
 
 
 # --- Step two: to a checked object ---

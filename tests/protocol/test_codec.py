@@ -70,8 +70,11 @@ def test_what_is_not_json_is_malformed(body: bytes) -> None:
     [
         (b'{"a": [1, "\\u0000"]}', "$.a[1]: holds the character U+0000"),
         (b'{"a": {"b\\u0000": 1}}', "$.a: holds the character U+0000"),
+        (b'["\\\\\\u0000"]', "$[0]: holds the character U+0000"),
         (b'{"a": "\\ud800"}', "$.a: holds half of a surrogate pair"),
         (b'{"a": "\\udc00x"}', "$.a: holds half of a surrogate pair"),
+        (b"1" * 31, "$: number of more than 30 digits"),
+        (b"[0,-" + b"1" * 31 + b" ]", "$[1]: number of more than 30 digits"),
         (b"[" + b"1" * 31 + b"]", "$[0]: number of more than 30 digits"),
         (b'{"a": 0.' + b"1" * 40 + b"}", "$.a: number of more than 30 digits"),
         (b'{"a": ' + b"9" * 1_000_000 + b"}", "$.a: number of more than 30 digits"),
