@@ -72,7 +72,7 @@ class Demo:
         refused = self.pull() if self.locations else 0
         self.await_objects(cpo, emsp, refused)
         self.terminal.line(f"Admin: {self.url}/admin/  login {login['login']}  password {login['password']}")
-        self.terminal.line("Status changes are flowing. Ctrl-C stops everything and keeps the state.")
+        self.terminal.line("EVSEs change their status now. Ctrl-C stops everything and keeps the state.")
         self.news(cpo, emsp)
 
     def parties(self) -> list[Party]:
@@ -207,21 +207,18 @@ class Demo:
             time.sleep(0.5)
 
     def news(self, cpo: "Simulated", emsp: "Simulated") -> NoReturn:
-        before = cpo.status()["changes"]
+        """A line now and then on what has happened since the last one; silence while nothing does."""
+        before, told = cpo.status()["changes"], ""
         while True:
             until = time.monotonic() + NEWS_EVERY
             while time.monotonic() < until:
                 self.check_children()
                 time.sleep(0.2)
-            now, got = cpo.status(), emsp.status()
-            text = f"{time.strftime('%H:%M:%S')}  {now['changes'] - before} status changes"
-            if now["last_change"]:
-                text += f", the latest {now['last_change']}"
-            text += f"; pushes: {now['pushes']['sent']} sent by the CPO, {got['pushes_received']} at the eMSP"
-            if problems := now["pushes"]["pending"] + now["pushes"]["refused"]:
-                text += f", {problems} waiting or refused: {(now['errors'] or [{'error': ''}])[-1]['error']}"
-            self.terminal.line(text)
-            before = now["changes"]
+            status = cpo.status()
+            text = news_of(status, emsp.status(), before)
+            if text != told:
+                self.terminal.line(f"{time.strftime('%H:%M:%S')}  {text}")
+            before, told = status["changes"], text
 
     def check_children(self) -> None:
         for child in self.children:
@@ -324,6 +321,19 @@ class Arrival:
 
     def __str__(self) -> str:
         return f"{self.arrived} of {self.expected}"
+
+
+def news_of(cpo: dict[str, Any], emsp: dict[str, Any], before: int) -> str:
+    text = f"{cpo['changes'] - before} status changes"
+    if cpo["last_change"]:
+        text += f", the latest {cpo['last_change']}"
+    pushes = cpo["pushes"]
+    text += f"; pushes: {pushes['sent']} sent by the CPO, {emsp['pushes_received']} received by the eMSP"
+    if pushes["pending"] or pushes["refused"]:
+        text += f", {pushes['pending']} waiting, {pushes['refused']} refused"
+    if cpo["errors"]:
+        text += f"; the CPO says: {cpo['errors'][-1]['error']}"
+    return text
 
 
 def free(host: str, port: int) -> bool:

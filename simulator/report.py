@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-COLUMNS = ("received", "new", "changed", "unchanged", "stale", "repaired", "refused")
+COLUMNS = ("received", "taken", "new", "changed", "unchanged", "stale", "repaired", "refused")
 REASONS = 10  # kinds of refusal that are shown
 NAMED = 3  # ids that are named with each
 
@@ -13,7 +13,8 @@ NAMED = 3  # ids that are named with each
 def lines(pulls: Sequence[dict[str, Any]]) -> Iterator[str]:
     yield "  ".join(["party ", *(f"{name:>9}" for name in COLUMNS)])
     for pull in pulls:
-        yield "  ".join([f"{pull['party']:6}", *(f"{pull[name]:>9}" for name in COLUMNS)])
+        counts = {**pull, "taken": pull["received"] - pull["refused"]}
+        yield "  ".join([f"{pull['party']:6}", *(f"{counts[name]:>9}" for name in COLUMNS)])
         if pull["state"] == "failed":
             yield f"  failed: {pull['error']}"
     yield from repairs(pulls)

@@ -34,8 +34,8 @@ def test_the_report_counts_repairs_and_groups_refusals():
     text = "\n".join(report.lines([PULL]))
 
     assert text == (
-        "party    received        new    changed  unchanged      stale   repaired    refused\n"
-        "GB*CPS          5          2          0          0          0          2          3\n"
+        "party    received      taken        new    changed  unchanged      stale   repaired    refused\n"
+        "GB*CPS          5          2          2          0          0          0          2          3\n"
         "  repaired       9 times: other time format\n"
         "  repaired       4 times: integer as id\n"
         "  refused        2 times: $.evses[0].status: no Status (1, 2)\n"
