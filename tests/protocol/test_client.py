@@ -127,7 +127,6 @@ def test_an_answer_is_ok_when_both_layers_say_so(
     assert answer.body == content
 
 
-@pytest.mark.row("TRN-15")
 def test_a_bad_object_does_not_spoil_its_list() -> None:
     answer = get(answering(content=b'{"data":[{"a": 1E+2}, {"b":"\\u0000"}],"status_code":1000}'))
 

@@ -36,7 +36,6 @@ def test_numbers_are_never_floats() -> None:
     assert [type(number) for number in parsed] == [int, Decimal, Decimal]
 
 
-@pytest.mark.row("RSP-05")
 @pytest.mark.parametrize(
     "body",
     [

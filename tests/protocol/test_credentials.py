@@ -42,7 +42,6 @@ def test_the_same_role_of_the_same_party_is_refused() -> None:
     assert str(refused.value) == "$.roles[2]: the same role of the same party is listed twice"
 
 
-@pytest.mark.row("CRED-25")
 def test_one_platform_may_have_many_parties_and_a_party_many_roles() -> None:
     roles = [role(), role(party_id="DEF"), role(country_code="BE"), role(role="EMSP")]
 

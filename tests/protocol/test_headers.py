@@ -99,7 +99,6 @@ def test_a_request_because_of_another_keeps_the_correlation() -> None:
     assert ids.child().request_id != "r"
 
 
-@pytest.mark.row("UID-02")
 def test_message_ids_go_through_headers() -> None:
     headers = {"X-Request-ID": "r 1", "X-Correlation-ID": "c" * 255}
 
@@ -117,7 +116,6 @@ def test_message_ids_that_cannot_be_repeated_are_replaced(value: str | None) -> 
     assert ids.request_id != ids.correlation_id
 
 
-@pytest.mark.row("PAG-08", "PAG-12")
 @pytest.mark.parametrize(
     ("header", "link"),
     [

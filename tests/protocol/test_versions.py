@@ -14,7 +14,6 @@ def test_unknown_versions_and_modules_are_read() -> None:
     assert check(details, VersionDetails).endpoints[0].identifier == "nltnm-foo"
 
 
-@pytest.mark.row("VER-06")
 @pytest.mark.parametrize("role", ["SENDER", "RECEIVER", None])
 def test_the_role_of_credentials_may_be_either_or_missing(role: str | None) -> None:
     endpoint = {"identifier": "credentials", "role": role, "url": URL}
