@@ -229,11 +229,15 @@ def is_trusted(address: str, trusted: Sequence[Network]) -> bool:
     return is_address(address) and any(ipaddress.ip_address(address) in network for network in trusted)
 
 
-def application() -> Server:
-    """Granian calls this once in each worker process, in its main thread."""
+def die_with_granian() -> None:
+    """Its workers would go on serving after granian itself was killed; to be called in their main thread."""
     if parent := multiprocessing.parent_process():
-        # Granian's workers would go on serving after granian itself was killed.
         dying_with(parent.pid or 0, signal.SIGKILL)()
+
+
+def application() -> Server:
+    """Granian calls this once in each worker process."""
+    die_with_granian()
     from django.conf import settings
     from django.core.wsgi import get_wsgi_application
 
@@ -268,32 +272,36 @@ def raise_file_limit() -> int:
     return CONNECTIONS if soft == resource.RLIM_INFINITY else max(256, min(CONNECTIONS, soft - 512))
 
 
-def main() -> int:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ocpi_hub.settings")
-    from django.conf import settings
+def serve(target: str, host: str, port: int) -> int:
     from granian.constants import HTTPModes, Interfaces
     from granian.http import HTTP1Settings
     from granian.server import Server as Granian
 
-    if problem := port_problem(settings.HUB_HOST, settings.HUB_PORT):
+    if problem := port_problem(host, port):
         print(problem, file=sys.stderr)  # noqa: T201 - logging is set up in the workers only
         return PORT_TAKEN
-    connections = raise_file_limit()
     Granian(
-        "ocpi_hub.server:application",
+        target,
         factory=True,
         interface=Interfaces.ASGINL,
-        address=settings.HUB_HOST,
-        port=settings.HUB_PORT,
+        address=host,
+        port=port,
         workers=int(os.environ.get("WEB_PROCESSES") or 1),
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(header_read_timeout=HEADER_SECONDS * 1000),
         websockets=False,
         backlog=1024,
-        backpressure=connections,
+        backpressure=raise_file_limit(),
         workers_kill_timeout=STOP_SECONDS,
     ).serve()
     return 0
+
+
+def main() -> int:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ocpi_hub.settings")
+    from django.conf import settings
+
+    return serve("ocpi_hub.server:application", settings.HUB_HOST, settings.HUB_PORT)
 
 
 if __name__ == "__main__":
