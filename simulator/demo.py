@@ -25,7 +25,9 @@ from simulator.terminal import Terminal
 ROOT = Path(__file__).resolve().parent.parent
 READY_WITHIN = 240.0
 NEWS_EVERY = 10.0
-MANY = 1_000  # Locations, from which on pages are larger
+QUIET = 2.0  # seconds without a request, after which the hub has read everything
+PULL_TRIES = 10
+BUSY = "already"  # in the error of a pull: the hub was reading the same list by itself
 
 
 class Failed(Exception):
@@ -69,7 +71,7 @@ class Demo:
             simulated.start()
         for simulated in (cpo, emsp):
             simulated.await_registration()
-        refused = self.pull() if self.locations else 0
+        refused = self.pull(cpo) if self.locations else 0
         self.await_objects(cpo, emsp, refused)
         self.terminal.line(f"Admin: {self.url}/admin/  login {login['login']}  password {login['password']}")
         self.terminal.line("EVSEs change their status now. Ctrl-C stops everything and keeps the state.")
@@ -175,13 +177,16 @@ class Demo:
             self.save()
         return dict(self.memory["admin"])
 
-    def pull(self) -> int:
+    def pull(self, cpo: "Simulated") -> int:
         """Let the hub take the whole file, and show what became of it; answers how many it refused."""
-        cpo = next(child for child in self.children if isinstance(child, SimulatedChild))
-        pages = cpo.simulated.read_progress
-        text = self.manage("pull", "--module", "locations", "--full", "--json", waiting=pages)
-        mine = {str(party) for party in cpo.simulated.parties}
-        pulls = [pull for pull in json.loads(text) if pull["party"] in mine]
+        mine = {str(party) for party in cpo.parties}
+        pulls: list[dict[str, Any]] = []
+        for _ in range(PULL_TRIES):
+            cpo.await_quiet()
+            text = self.manage("pull", "--module", "locations", "--full", "--json", waiting=cpo.read_progress)
+            pulls = [pull for pull in json.loads(text) if pull["party"] in mine]
+            if not any(BUSY in (pull["error"] or "") for pull in pulls):
+                break
         for line in report.lines(pulls):
             self.terminal.line(line)
         return sum(pull["refused"] for pull in pulls)
@@ -227,10 +232,6 @@ class Demo:
                 raise Failed(f"{child.name} ended by itself ({code}). Its last words:\n{child.last_words()}")
 
 
-class SimulatedChild(Child):
-    simulated: "Simulated"
-
-
 class Simulated:
     """One simulated platform: invited once, then started with what it remembers."""
 
@@ -264,9 +265,7 @@ class Simulated:
         if "token" in self.record:
             argv += ["--hub-versions-url", self.record["versions_url"]]
             env["SIMULATOR_TOKEN"] = self.record["token"]
-        self.child = SimulatedChild(self.name, argv, env, self.log)
-        self.child.simulated = self
-        self.demo.children.append(self.child)
+        self.demo.children.append(Child(self.name, argv, env, self.log))
 
     def await_registration(self) -> None:
         while not (status := self.status(patient=True)).get("registered"):
@@ -291,6 +290,17 @@ class Simulated:
                 return {}
             self.demo.check_children()
             raise Failed(f"{self.name} does not answer: {error}") from error
+
+    def await_quiet(self) -> None:
+        """Until the hub asks nothing for a while: it reads everything by itself after a registration."""
+        seen, since = -1, time.monotonic()
+        while time.monotonic() - since < QUIET:
+            self.demo.check_children()
+            self.read_progress()
+            requests = self.status()["requests"]
+            if requests != seen:
+                seen, since = requests, time.monotonic()
+            time.sleep(0.2)
 
     def read_progress(self) -> None:
         status = self.status(patient=True)

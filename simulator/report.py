@@ -2,23 +2,36 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 COLUMNS = ("received", "taken", "new", "changed", "unchanged", "stale", "repaired", "refused")
+FEW = 5  # parties, up to which each has a line
 REASONS = 10  # kinds of refusal that are shown
 NAMED = 3  # ids that are named with each
 
 
 def lines(pulls: Sequence[dict[str, Any]]) -> Iterator[str]:
-    yield "  ".join(["party ", *(f"{name:>9}" for name in COLUMNS)])
+    yield row("party", {name: name for name in COLUMNS})
+    if len(pulls) <= FEW:
+        for pull in pulls:
+            yield row(pull["party"], counts(pull))
+    if len(pulls) != 1:
+        totals = [counts(pull) for pull in pulls]
+        yield row(f"all {len(pulls)}", {name: sum(total[name] for total in totals) for name in COLUMNS})
     for pull in pulls:
-        counts = {**pull, "taken": pull["received"] - pull["refused"]}
-        yield "  ".join([f"{pull['party']:6}", *(f"{counts[name]:>9}" for name in COLUMNS)])
         if pull["state"] == "failed":
-            yield f"  failed: {pull['error']}"
+            yield f"  failed: {pull['party']}: {pull['error']}"
     yield from repairs(pulls)
     yield from refusals(pulls)
+
+
+def row(title: str, cells: Mapping[str, Any]) -> str:
+    return "  ".join([f"{title:6}", *(f"{cells[name]:>9}" for name in COLUMNS)])
+
+
+def counts(pull: dict[str, Any]) -> dict[str, int]:
+    return {**{name: pull.get(name, 0) for name in COLUMNS}, "taken": pull["received"] - pull["refused"]}
 
 
 def repairs(pulls: Sequence[dict[str, Any]]) -> Iterator[str]:

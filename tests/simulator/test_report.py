@@ -44,7 +44,19 @@ def test_the_report_counts_repairs_and_groups_refusals():
 
 
 def test_a_failed_pull_says_why():
-    assert "  failed: HTTP 500" in list(report.lines([{**PULL, "state": "failed", "error": "HTTP 500"}]))
+    assert "  failed: GB*CPS: HTTP 500" in list(
+        report.lines([{**PULL, "state": "failed", "error": "HTTP 500"}])
+    )
+
+
+def test_many_parties_are_added_up():
+    text = list(report.lines([{**PULL, "party": f"NL*A{number:02}"} for number in range(20)]))
+
+    assert (
+        text[1]
+        == "all 20        100         40         40          0          0          0         40         60"
+    )
+    assert text[2].startswith("  repaired     180 times")
 
 
 class Screen(io.StringIO):
