@@ -58,6 +58,14 @@ class Location(OwnedObject):
         pass
 
     @classmethod
+    def has_usable_evse(cls) -> models.Exists:
+        """For annotate(): whether it has an EVSE that is neither removed nor retired; without one it is expired."""
+        usable = EVSE.objects.filter(location=models.OuterRef("pk"), retired_at=None).exclude(
+            status="REMOVED"
+        )
+        return models.Exists(usable)
+
+    @classmethod
     def project(cls, row_id: int, wire: Any, part: str | None) -> None:
         """Keep the EVSE rows in step; an EVSE that the owner no longer sends is kept, as retired (P78)."""
         evses = [wire] if part else wire.evses or []

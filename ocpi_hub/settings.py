@@ -191,6 +191,7 @@ TEMPLATES = [
 STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True  # the admin's files are served from where they are installed
 LANGUAGE_CODE = "en-gb"
+FORMAT_MODULE_PATH = ["ocpi_hub.formats"]
 TIME_ZONE = "UTC"
 USE_TZ = True
 AUTH_PASSWORD_VALIDATORS = [

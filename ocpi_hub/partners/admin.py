@@ -1,0 +1,42 @@
+"""Platforms, parties and endpoints in the admin; inviting and registering are credentials/admin.py's."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from ocpi_hub.partners.models import Endpoint, Party
+
+
+@admin.register(Party)
+class PartyAdmin(admin.ModelAdmin):
+    """Who is who; roles come from the partner, invited roles are the operator's."""
+
+    list_display = ["__str__", "platform", "roles", "invited_roles"]
+    list_filter = ["platform"]
+    search_fields = ["country_code__iexact", "party_id__iexact", "platform__name__icontains"]
+    list_select_related = ["platform"]
+    readonly_fields = ["platform", "country_code", "party_id", "roles", "business_details"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Endpoint)
+class EndpointAdmin(admin.ModelAdmin):
+    list_display = ["platform", "module", "role", "url"]
+    list_filter = ["platform", "module", "role"]
+    search_fields = ["url__icontains", "module__iexact"]
+    list_select_related = ["platform"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
