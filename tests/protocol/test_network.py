@@ -23,6 +23,7 @@ from ocpi_hub.protocol import network
 from ocpi_hub.protocol.client import (
     AnswerTooLarge,
     BrokenAnswer,
+    CallFailed,
     PlatformClient,
     RefusedAddress,
     TimedOut,
@@ -108,16 +109,41 @@ def test_a_partner_is_called(platform: PlatformClient, port: int, host: str) -> 
     assert answer.body == SUCCESS
 
 
-def test_threads_share_a_client(port: int) -> None:
+def test_more_threads_than_connections_share_a_client(port: int) -> None:
+    def call(_: int) -> bool:
+        return client.request("GET", f"http://127.0.0.1:{port}/", ids=IDS).ok
+
     with (
         PlatformClient("secret.B", allow_private=True, max_connections=2) as client,
         ThreadPoolExecutor(8) as threads,
     ):
-        answers = threads.map(
-            lambda _: client.request("GET", f"http://127.0.0.1:{port}/", ids=IDS), range(100)
-        )
+        answers = list(threads.map(call, range(500)))
 
-        assert [answer.ok for answer in answers] == [True] * 100
+    assert answers == [True] * 500
+
+
+def test_waiting_for_a_connection_ends_at_the_deadline_too(port: int) -> None:
+    with (
+        PlatformClient("secret.B", allow_private=True, max_connections=1) as client,
+        ThreadPoolExecutor(2) as threads,
+    ):
+        url = f"http://127.0.0.1:{port}/drip"
+        calls = [
+            threads.submit(client.request, "GET", url, ids=IDS, total_timeout=seconds) for seconds in (1, 0.2)
+        ]
+
+        failures = [call.exception() for call in calls]
+
+        assert [type(failure) for failure in failures] == [TimedOut, TimedOut]
+        assert client.request("GET", f"http://127.0.0.1:{port}/", ids=IDS).ok
+
+
+def test_a_failed_call_gives_its_connection_back(port: int) -> None:
+    with PlatformClient("secret.B", allow_private=True, max_connections=1, total_timeout=5) as client:
+        for path in ("drip", "cut", "bomb"):
+            with pytest.raises(CallFailed):
+                client.request("GET", f"http://127.0.0.1:{port}/{path}", ids=IDS, total_timeout=0.5)
+            assert client.request("GET", f"http://127.0.0.1:{port}/", ids=IDS).ok
 
 
 def test_the_deadline_also_ends_an_answer_that_drips(platform: PlatformClient, port: int) -> None:
