@@ -68,7 +68,7 @@ class Partner:
         url = path if path.startswith("/ocpi") else f"/ocpi/2.2.1/{path}"
         content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         response = self.client.generic(
-            method, url, content, content_type="application/json", headers=self.headers(**headers)
+            method, url, content, "application/json", headers=self.headers(**headers), RAW_PATH=url
         )
         return Answered(response)
 
