@@ -4,6 +4,7 @@
 the ring is dropped, and the workers find the work by their own sweep (sweeper.py).
 """
 
+import atexit
 import logging
 import os
 import threading
@@ -14,13 +15,14 @@ logger = logging.getLogger(__name__)
 
 PAUSE = 1.0  # seconds without trying after Redis did not answer
 QUIET = 0.02  # seconds in which further rings are one
-
+PATIENCE = 2.0  # seconds that a process which ends, such as a command, waits for its last ring
 MOST_WAITING = 1_000  # requests for pulls that are kept while Redis does not answer
 
 _flag = threading.Event()
 _pulls: deque[tuple[int, str, bool, str | None]] = deque(maxlen=MOST_WAITING)
 _lock = threading.Lock()
 _owner: int | None = None  # the process whose thread is running; a fork starts its own
+_busy = False  # whether the thread is publishing
 
 
 def ring() -> None:
@@ -42,14 +44,25 @@ def _ensure_thread() -> None:
     with _lock:
         if _owner != os.getpid():
             threading.Thread(target=_run, name="doorbell", daemon=True).start()
+            atexit.register(finish)
             _owner = os.getpid()
 
 
+def finish() -> None:
+    """Let the last ring be heard: the thread ends with its process, and a command ends soon after it rang."""
+    deadline = time.monotonic() + PATIENCE
+    while (_flag.is_set() or _busy) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
 def _run() -> None:
+    global _busy
     from ocpi_hub.exchange.tasks import expand, pull
 
     while True:
+        _busy = False
         _flag.wait()
+        _busy = True
         _flag.clear()
         try:
             expand.apply_async(retry=False, expires=60, ignore_result=True)
