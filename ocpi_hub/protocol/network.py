@@ -192,7 +192,7 @@ class CheckedTransport(httpx.BaseTransport):
 
     The pool of httpcore 1.0 is not shared between threads on purpose: with more threads than connections
     it closes connections that another thread was just given, and forgets some who wait (8 threads on 2
-    connections: 44 of 3,000 calls failed).
+    connections: 1 to 44 of 3,000 calls failed).
     """
 
     def __init__(self, *, allow_private: bool, max_connections: int) -> None:
