@@ -3,6 +3,7 @@
 No database transaction is open while a partner is called, and the partner may call us while we wait for it.
 """
 
+import hashlib
 import logging
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from ocpi_hub.exchange import repairs, sync, transports
 from ocpi_hub.exchange.delivery import describe
 from ocpi_hub.exchange.exceptions import HandshakeFailed, InvalidParameters, MethodUnavailable
 from ocpi_hub.exchange.models import Delivery, Lane
-from ocpi_hub.exchange.routing import hub_party
+from ocpi_hub.exchange.routing import hub_party, interfaces
 from ocpi_hub.exchange.schedules import plan_pulls, remove_pulls
 from ocpi_hub.partners import claims, secrets
 from ocpi_hub.partners.claims import Claim, ClaimRefused
@@ -200,6 +201,7 @@ def _take_in(platform: Platform, theirs: Credentials, peer: Peer) -> None:
     platform.token_cipher = secrets.encrypt(theirs.token)
     platform.versions_url, platform.version, platform.base64_token = theirs.url, peer.version, peer.base64
     platform.status, platform.offline_since = Status.CONNECTED, None
+    platform.announced = announcement()
     platform.connected_at = platform.connected_at or timezone.now()
     platform.save()
     platform.endpoints.all().delete()
@@ -210,6 +212,16 @@ def _take_in(platform: Platform, theirs: Credentials, peer: Peer) -> None:
     repairs.seed(platform)
     plan_pulls(platform)
     transaction.on_commit(lambda: sync.request_pulls(platform, full=True))
+
+
+def announcement() -> str:
+    """A hash of what our versions endpoints say; when it changes, partners must be told (VER-09)."""
+    offered = [
+        settings.HUB_BASE_URL,
+        *settings.SPOKEN,
+        *(f"{module} {role}" for module, role in interfaces()),
+    ]
+    return hashlib.sha256("\n".join(offered).encode()).hexdigest()
 
 
 def _names(credentials: Credentials) -> list[str]:
@@ -241,7 +253,7 @@ def register(name: str, url: str, token_a: str, wanted: list[Claim]) -> Platform
         claims.invite(platform, wanted)
         token_b = IssuedToken.issue(platform, IssuedToken.Kind.CREDENTIALS)
     try:
-        theirs = _post(peer, token_a, token_b, ids)
+        theirs = _send("POST", peer, token_a, token_b, ids)
         with transaction.atomic():
             _take_in(platform, theirs, peer)
     except Exception:
@@ -251,14 +263,36 @@ def register(name: str, url: str, token_a: str, wanted: list[Claim]) -> Platform
     return platform
 
 
-def _post(peer: Peer, token_a: str, token_b: str, ids: MessageIDs) -> Credentials:
-    body = dump(own_credentials(token_b))
-    with transports.new_client(token_a, base64=peer.base64) as client:
+def announce(platform: Platform) -> None:
+    """PUT: tell a partner that our endpoints changed and exchange both tokens. Raises HandshakeFailed.
+
+    The new token of ours works before it is sent; when the PUT fails, both old tokens stay in use.
+    """
+    ids = MessageIDs.new()
+    peer = discover(platform.versions_url, platform.token, [platform.version], ids)
+    token = IssuedToken.issue(platform, IssuedToken.Kind.CREDENTIALS)
+    try:
+        theirs = _send("PUT", peer, platform.token, token, ids)
+        with transaction.atomic():
+            row = Platform.objects.select_for_update().get(pk=platform.pk)
+            IssuedToken.expire_others(row, token, timedelta(seconds=settings.HUB_TOKEN_GRACE))
+            _take_in(row, theirs, peer)
+    except Exception:
+        IssuedToken.objects.filter(platform=platform, digest=secrets.digests(token)[0]).delete()
+        raise
+    logger.info("%s was told of our endpoints and exchanged tokens", platform)
+
+
+def _send(method: str, peer: Peer, with_token: str, ours: str, ids: MessageIDs) -> Credentials:
+    """POST or PUT our credentials to a partner; its own in return."""
+    url = peer.credentials_url
+    body = dump(own_credentials(ours))
+    with transports.new_client(with_token, base64=peer.base64) as client:
         transports.release_connection()
         try:
-            answer = client.request("POST", peer.credentials_url, ids=ids.child(), body=body)
+            answer = client.request(method, url, ids=ids.child(), body=body)
         except CallFailed as failure:
-            raise HandshakeFailed(f"POST {peer.credentials_url}: {failure}") from failure
+            raise HandshakeFailed(f"{method} {url}: {failure}") from failure
     if not answer.ok or answer.envelope is None:
-        raise HandshakeFailed(f"POST {peer.credentials_url}: {describe(answer)}")
-    return _read(answer.envelope.data, Credentials, peer.credentials_url)
+        raise HandshakeFailed(f"{method} {url}: {describe(answer)}")
+    return _read(answer.envelope.data, Credentials, url)

@@ -1,6 +1,8 @@
-"""Tokens: what differs, the type in the key, the model declares."""
+"""Tokens: the type belongs to the key, which the model declares; a PUT need not repeat it in the URL."""
 
 from ocpi_hub.exchange.views import ReceiverView, SenderView
+from ocpi_hub.protocol.codec import read
+from ocpi_hub.protocol.tokens import Token as Wire
 from tokens.models import Token
 
 
@@ -10,3 +12,12 @@ class TokensSender(SenderView):
 
 class TokensReceiver(ReceiverView):
     model = Token
+
+    def variant(self) -> str:
+        """The type in the URL, RFID without one (mod_tokens.asciidoc).
+
+        Many partners PUT tokens of other types without it; there the body tells what they mean.
+        """
+        if self.request.method == "PUT" and "type" not in self.request.query_params:
+            return str(read(self.request.body, Wire).type)
+        return super().variant()

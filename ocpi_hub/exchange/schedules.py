@@ -64,6 +64,7 @@ def plan_upkeep() -> None:
     for name, task, interval in (
         ("look for due deliveries", "ocpi_hub.exchange.tasks.sweep", every_minute),
         ("prepare and drop partitions", "ocpi_hub.exchange.tasks.housekeeping", hourly),
+        ("tell partners when our endpoints changed", "credentials.tasks.announce_changes", every_minute),
     ):
         PeriodicTask.objects.get_or_create(
             name=name, defaults={"task": task, "interval": interval, "description": "upkeep of the hub"}

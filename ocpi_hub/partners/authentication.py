@@ -66,7 +66,7 @@ def _with_the_writing_key(presented: Presented) -> Presented:
     """After a change of keys a hash moves to the new key when its token is next seen."""
     digest = secrets.digests(presented.token)[0]
     if presented.issued.digest != digest:
-        IssuedToken.objects.filter(pk=presented.issued.pk).update(digest=digest)
+        IssuedToken.objects.filter(pk=presented.issued.pk).update(digest=digest, key_id=secrets.key_id())
     return presented
 
 

@@ -53,6 +53,9 @@ class Platform(models.Model):
     version = models.CharField(max_length=10, blank=True, help_text="the OCPI version this connection speaks")
     versions_url = models.CharField(max_length=255, blank=True)
     token_cipher = models.TextField(blank=True, editable=False)  # what we send to them, encrypted
+    announced = models.CharField(
+        max_length=64, blank=True, editable=False
+    )  # what it last learnt of our endpoints
     base64_token = models.BooleanField(
         default=True, help_text="whether our token is sent in Base64; found out during registration"
     )
@@ -129,6 +132,9 @@ class IssuedToken(models.Model):
     platform = models.ForeignKey(Platform, models.CASCADE, related_name="issued_tokens")
     kind = models.CharField(max_length=1, choices=Kind)
     digest = models.CharField(max_length=64, unique=True, editable=False)
+    key_id = models.CharField(
+        max_length=8, editable=False, help_text="which of HUB_KEYS the digest is made with"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     first_used_at = models.DateTimeField(null=True, editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)
@@ -145,7 +151,9 @@ class IssuedToken(models.Model):
     def issue(cls, platform: Platform, kind: str) -> str:
         """A new token for this partner; the text is returned here and nowhere else."""
         token = secrets.new_token()
-        cls.objects.create(platform=platform, kind=kind, digest=secrets.digests(token)[0])
+        cls.objects.create(
+            platform=platform, kind=kind, digest=secrets.digests(token)[0], key_id=secrets.key_id()
+        )
         return token
 
     @classmethod

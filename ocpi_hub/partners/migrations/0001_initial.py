@@ -43,6 +43,7 @@ class Migration(migrations.Migration):
                 ),
                 ("versions_url", models.CharField(blank=True, max_length=255)),
                 ("token_cipher", models.TextField(blank=True, editable=False)),
+                ("announced", models.CharField(blank=True, editable=False, max_length=64)),
                 (
                     "base64_token",
                     models.BooleanField(
@@ -175,6 +176,12 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("digest", models.CharField(editable=False, max_length=64, unique=True)),
+                (
+                    "key_id",
+                    models.CharField(
+                        editable=False, help_text="which of HUB_KEYS the digest is made with", max_length=8
+                    ),
+                ),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 ("first_used_at", models.DateTimeField(editable=False, null=True)),
                 ("expires_at", models.DateTimeField(blank=True, null=True)),
