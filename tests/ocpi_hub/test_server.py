@@ -91,7 +91,10 @@ def test_only_trusted_proxies_say_who_asks(peer: str, forwarded: bytes, address:
 
 
 def test_a_body_that_breaks_off_never_reaches_django() -> None:
-    messages = [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
+    messages: list[dict[str, Any]] = [
+        {"type": "http.request", "body": b"{", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
     sent: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
