@@ -92,7 +92,7 @@ HUB_REQUESTS_PER_MINUTE = _number(
 HUB_CONCURRENT_REQUESTS = _number("HUB_CONCURRENT_REQUESTS", 24)  # of one partner in one web process
 HUB_PAGE_LIMIT = _number("HUB_PAGE_LIMIT", 100)  # objects in a page at the most
 HUB_CONNECT_TIMEOUT = 5.0
-HUB_TOTAL_TIMEOUT = 30.0
+HUB_TOTAL_TIMEOUT = _number("HUB_TOTAL_TIMEOUT", 30)  # seconds that a partner has for one whole answer
 HUB_PULL_INTERVAL = _number("HUB_PULL_INTERVAL", 3600)  # seconds between two incremental pulls
 HUB_PULL_OVERLAP = _number(
     "HUB_PULL_OVERLAP", 3600

@@ -13,6 +13,8 @@ from enum import Enum
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from django.conf import settings
+
 from ocpi_hub.exchange import store, transports
 from ocpi_hub.exchange.models import Delivery
 from ocpi_hub.exchange.ownedobject import OwnedObject, owned_models
@@ -176,7 +178,7 @@ def _after_refused_change(client: PlatformClient, parcel: Parcel, result: Result
     ids = (result.ids or MessageIDs.new()).child()
     routing = Routing(to=PartyRef.parse(delivery.to_party), sender=hub_party())
     try:
-        answer = client.request("GET", url, ids=ids, routing=routing, total_timeout=10.0)
+        answer = client.request("GET", url, ids=ids, routing=routing, total_timeout=settings.HUB_TOTAL_TIMEOUT / 3)
     except CallFailed:
         return result._replace(verdict=Verdict.TEMPORARY)
     missing = answer.http_status == 404 or not answer.ok

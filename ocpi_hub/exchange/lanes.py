@@ -26,8 +26,9 @@ from ocpi_hub.protocol.headers import MessageIDs
 
 logger = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=60)
-CLAIM_EXPIRES = timedelta(seconds=60)
+# Both are renewed after every call, so whoever has not renewed them for twice the time of a call is gone.
+LEASE = timedelta(seconds=2 * settings.HUB_TOTAL_TIMEOUT)
+CLAIM_EXPIRES = LEASE
 BATCH = 20  # deliveries claimed at a time, and results written at a time
 FLUSH_AFTER = 0.2  # seconds
 FAILURES_TO_OPEN = 5
