@@ -231,7 +231,8 @@ REST_FRAMEWORK = {
 }
 
 # --------------------------------------------------------------------------------------------------- Celery
-CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
+# Celery names a Redis socket and the database on it in its own way.
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=", 1)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "hub"
 CELERY_TASK_ACKS_LATE = False  # PostgreSQL is the truth: a lost task is found again by the sweep
