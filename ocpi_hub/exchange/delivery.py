@@ -20,8 +20,9 @@ from ocpi_hub.exchange.models import Delivery
 from ocpi_hub.exchange.ownedobject import OwnedObject, owned_models
 from ocpi_hub.exchange.routing import hub_party
 from ocpi_hub.partners.models import Endpoint, Platform
+from ocpi_hub.partners.secrets import UnreadableSecret
 from ocpi_hub.protocol.client import Answer, CallFailed, PlatformClient, join
-from ocpi_hub.protocol.headers import MessageIDs, Routing
+from ocpi_hub.protocol.headers import MessageIDs, Routing, authorization
 from ocpi_hub.protocol.types import PartyRef
 
 LONGEST_WAIT = timedelta(days=1)  # that a partner's Retry-After may ask for
@@ -46,7 +47,7 @@ class Result(NamedTuple):
     status_code: int | None = None
     seconds: float = 0.0
     retry_after: timedelta | None = None
-    silent: bool = False  # the partner could not be reached or did not answer
+    refused: bool = False  # the partner is well, and refuses this: what it lacks follows
     widen: bool = False  # the partner lacks the parent: send the whole object
 
 
@@ -63,11 +64,11 @@ def next_attempt(result: Result, tries: int, schedule: list[int], now: datetime,
     wait = timedelta(seconds=schedule[tries - 1])
     wait += wait * 0.1 * jitter
     if result.retry_after is not None:
-        wait = max(wait, min(result.retry_after, LONGEST_WAIT))
+        wait = max(wait, result.retry_after)
     return Decision(now + wait)
 
 
-def judge(answer: Answer, now: datetime) -> Result:
+def judge(answer: Answer, now: datetime, token: str = "") -> Result:
     """What a partner's answer means: 2xxx is permanent; 3xxx, 5xx, 429, an unknown token are temporary."""
     if answer.ok:
         verdict = Verdict.DELIVERED
@@ -81,36 +82,51 @@ def judge(answer: Answer, now: datetime) -> Result:
         verdict = Verdict.PERMANENT if 2000 <= answer.status_code < 3000 else Verdict.TEMPORARY
     return Result(
         verdict,
-        describe(answer),
+        describe(answer, token),
         http_status=answer.http_status,
-        status_code=answer.status_code,
+        status_code=_four_digits(answer.status_code),
         seconds=answer.duration,
         retry_after=retry_after(answer.headers.get("Retry-After"), now),
     )
 
 
-def describe(answer: Answer) -> str:
+def _four_digits(status_code: int | None) -> int | None:
+    """As OCPI has them; any other number is told in the outcome only, where it needs no column that holds it."""
+    return status_code if status_code is not None and 0 <= status_code <= 9999 else None
+
+
+def describe(answer: Answer, token: str = "") -> str:
     if answer.ok:
         return "accepted"
     if answer.http_status == 401:
         return "HTTP 401: the partner does not know our token; it must register again or give us a new one"
     if answer.envelope is None:
         return f"HTTP {answer.http_status} without an OCPI envelope"
-    return f"HTTP {answer.http_status}, {answer.status_code}: {(answer.status_message or 'no message')[:500]}"
+    message = masked(answer.status_message or "no message", token)
+    return f"HTTP {answer.http_status}, {answer.status_code}: {message[:500]}"
+
+
+def masked(text: str, token: str) -> str:
+    """Without the token that we sent, which some partners repeat in their complaint about it."""
+    for secret in (token, authorization(token).partition(" ")[2]):
+        text = text.replace(secret, "***") if secret else text
+    return text.replace("\x00", "")
 
 
 def retry_after(header: str | None, now: datetime) -> timedelta | None:
     """The header as a time to wait; seconds or an HTTP date (RFC 9110, 10.2.3)."""
     if not header:
         return None
-    if header.strip().isdigit():
-        return timedelta(seconds=min(int(header.strip()[:9]), 10**8))
+    text = header.strip()
+    if text.isascii() and text.isdigit():
+        # No one waits longer than this anyway, and a timedelta does not hold every number.
+        return min(timedelta(seconds=int(text[:9])), LONGEST_WAIT)
     try:
-        moment = parsedate_to_datetime(header)
-    except ValueError:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(moment - now, timedelta())
+    return min(max(moment - now, timedelta()), LONGEST_WAIT)
 
 
 def jitter() -> float:
@@ -149,17 +165,20 @@ def attempt(platform: Platform, parcel: Parcel, now: datetime) -> Result:
     if parcel.body is None:
         return Result(Verdict.GONE, "the object is no longer in the hub")
     model = owned_models()[delivery.module]
-    url = join(parcel.endpoint, *_segments(delivery)) + _query(model, delivery)
+    url = _url(model, parcel.endpoint, delivery, _segments(delivery))
     ids = MessageIDs(delivery.message.request_id, delivery.message.correlation_id).child()
     routing = Routing(to=PartyRef.parse(delivery.to_party), sender=hub_party())
-    client = transports.client_for(platform)
+    try:
+        token, client = platform.token, transports.client_for(platform)
+    except UnreadableSecret as error:
+        return Result(Verdict.TEMPORARY, f"our token for this partner: {error}")
     transports.release_connection()
     try:
         answer = client.request(parcel.method, url, ids=ids, routing=routing, body=parcel.body)
     except CallFailed as error:
         verdict = Verdict.PERMANENT if error.permanent else Verdict.TEMPORARY
-        return Result(verdict, str(error), parcel.method, url, ids, silent=True)
-    result = judge(answer, now)._replace(method=parcel.method, url=url, ids=ids)
+        return Result(verdict, str(error), parcel.method, url, ids)
+    result = judge(answer, now, token)._replace(method=parcel.method, url=url, ids=ids)
     if result.verdict is Verdict.PERMANENT and (
         parcel.method == "PATCH" or delivery.key != delivery.parent_key
     ):
@@ -174,20 +193,23 @@ def _after_refused_change(client: PlatformClient, parcel: Parcel, result: Result
         return result
     model = owned_models()[delivery.module]
     whole = _segments(delivery)[:3]
-    url = join(parcel.endpoint or "", *whole) + _query(model, delivery)
+    url = _url(model, parcel.endpoint or "", delivery, whole)
     ids = (result.ids or MessageIDs.new()).child()
     routing = Routing(to=PartyRef.parse(delivery.to_party), sender=hub_party())
     try:
-        answer = client.request("GET", url, ids=ids, routing=routing, total_timeout=settings.HUB_TOTAL_TIMEOUT / 3)
+        answer = client.request(
+            "GET", url, ids=ids, routing=routing, total_timeout=settings.HUB_TOTAL_TIMEOUT / 3
+        )
     except CallFailed:
         return result._replace(verdict=Verdict.TEMPORARY)
-    missing = answer.http_status == 404 or not answer.ok
+    # A partner that has the object and refuses this part of its state needs more than the part again.
+    missing = not answer.ok or parcel.method == "PUT"
     return result._replace(
         verdict=Verdict.TEMPORARY,
+        refused=True,
         widen=missing,
         retry_after=None,
-        outcome=f"{result.outcome}; "
-        + ("it lacks the object, which follows whole" if missing else "its state follows"),
+        outcome=f"{result.outcome}; " + ("the whole object follows" if missing else "its state follows"),
     )
 
 
@@ -195,5 +217,9 @@ def _segments(delivery: Delivery) -> tuple[str, ...]:
     return tuple(unquote(segment) for segment in delivery.path.split("/"))
 
 
-def _query(model: type[OwnedObject], delivery: Delivery) -> str:
-    return f"?{model.variant_field}={delivery.variant}" if delivery.variant else ""
+def _url(model: type[OwnedObject], endpoint: str, delivery: Delivery, segments: tuple[str, ...]) -> str:
+    """Where it goes: the endpoint may have a query of its own, to which a Token's type is added."""
+    url = join(endpoint, *segments)
+    if not delivery.variant:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}{model.variant_field}={delivery.variant}"
