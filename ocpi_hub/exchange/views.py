@@ -48,6 +48,13 @@ class OCPIView(APIView):
     def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return self.http_method_not_allowed(request)
 
+    head = options  # OCPI knows no HEAD, which Django would answer as a GET
+
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        """None: the framework's own Allow would name HEAD and OPTIONS, and replace that of an error."""
+        return {}
+
     def methods(self) -> list[str]:
         return [name.upper() for name in ("get", "post", "put", "patch", "delete") if hasattr(self, name)]
 
@@ -69,7 +76,7 @@ class RoutedView(OCPIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        if request.method.lower() in self.http_method_names and hasattr(self, request.method.lower()):
+        if request.method in self.methods():
             self.route = route(Routing.from_headers(request.headers), self.platform)
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
