@@ -165,12 +165,3 @@ def _insert(messages: list[int], found: list[Receiver]) -> set[int]:
         reached = {row[0] for row in cursor.fetchall()}
         cursor.execute(_ABSORB, parameters)
     return reached
-
-
-def waiting_messages() -> int:
-    return Message.objects.filter(expanded_at=None).count()
-
-
-def module_of(name: str) -> type[OwnedObject]:
-    """The model of a module that is switched on."""
-    return owned_models()[name]
