@@ -82,7 +82,10 @@ def _work(lane: Lane) -> int:
     end = time.monotonic() + settings.HUB_DRAIN_SLICE
     tried = 0
     while time.monotonic() < end:
-        lane.refresh_from_db(fields=["failures", "probe_at", "holder"])
+        # Another drain may have taken the lane over; a fresh look at it must not make us the other one.
+        if not Lane.objects.filter(pk=lane.pk, holder=lane.holder).exists():
+            break
+        lane.refresh_from_db(fields=["failures", "probe_at"])
         claimed = claim(lane, timezone.now())
         if not claimed:
             break
@@ -106,16 +109,18 @@ def claim(lane: Lane, now: datetime) -> list[Delivery]:
     return list(Delivery.objects.filter(pk__in=ids).select_related("message").order_by("id"))
 
 
+# Materialized: a plan may run a subquery once for each row, and its LIMIT would then hold for each run only.
 _CLAIM = """
-UPDATE exchange_delivery SET state = 'SENDING', claimed_at = %(now)s
-WHERE state = 'PENDING' AND id IN (
+WITH next AS MATERIALIZED (
     SELECT id FROM exchange_delivery due
     WHERE platform_id = %(platform)s AND state = 'PENDING' AND next_attempt_at <= %(now)s AND NOT EXISTS (
         SELECT FROM exchange_delivery other
         WHERE other.platform_id = due.platform_id AND other.module = due.module
             AND other.parent_key = due.parent_key AND other.state = 'SENDING')
     ORDER BY {order} LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
-RETURNING id
+UPDATE exchange_delivery SET state = 'SENDING', claimed_at = %(now)s
+FROM next WHERE exchange_delivery.id = next.id AND state = 'PENDING'
+RETURNING exchange_delivery.id
 """
 
 
@@ -134,8 +139,8 @@ def _send(lane: Lane, claimed: list[Delivery], end: float) -> int:
             if not flush(lane, waiting, claimed[tried:]):
                 return tried
             waiting, flushed_at = [], time.monotonic()
-    flush(lane, waiting, [])
-    put_back(claimed[tried:])
+    if flush(lane, waiting, []):
+        put_back(claimed[tried:])
     return tried
 
 
@@ -156,13 +161,11 @@ def _try(platform: Platform, delivery: Delivery) -> Done:
 
 
 def _count(lane: Lane, result: Result) -> None:
-    """Failures in a row, and with the last of them the next probe; any real answer closes the breaker."""
+    """Temporary failures in a row, and with the last of them the next probe; any other answer closes the breaker."""
     if result.verdict is Verdict.GONE:
         return
     # A refused change that is followed by a PUT is an answer: the partner is well.
-    if result.verdict is not Verdict.TEMPORARY or (
-        result.http_status is not None and result.http_status < 400
-    ):
+    if result.verdict is not Verdict.TEMPORARY or result.refused:
         lane.failures, lane.probe_at = 0, None
         return
     lane.failures += 1

@@ -5,8 +5,9 @@ from datetime import datetime
 
 from celery import shared_task
 from django.conf import settings
+from django.utils import timezone
 
-from ocpi_hub.exchange import outbox, partitions, sweeper, sync
+from ocpi_hub.exchange import lanes, outbox, partitions, sweeper, sync
 
 
 @shared_task
@@ -19,7 +20,7 @@ def expand() -> None:
 @shared_task
 def drain(platform_id: int) -> None:
     """Work one partner's lane for a slice of time, and ask for another slice while there is more."""
-    if sweeper.drain(platform_id) and platform_id in sweeper.sweep():
+    if sweeper.drain(platform_id) and platform_id in lanes.due_platforms(timezone.now()):
         drain.apply_async((platform_id,), expires=60)
 
 
