@@ -85,6 +85,20 @@ def numbers_make_sense(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     return [Error(f"{name} is out of range.", hint="See docs/operating.md.", id="hub.E006") for name in wrong]
 
 
+@register()
+def one_partner_cannot_hold_all_connections(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    if not settings.HUB_DB_POOL or settings.HUB_CONCURRENT_REQUESTS < settings.HUB_DB_POOL:
+        return []
+    return [
+        Error(
+            f"One partner may have {settings.HUB_CONCURRENT_REQUESTS} requests under way, which can hold all"
+            f" {settings.HUB_DB_POOL} database connections of a process.",
+            hint="Lower HUB_CONCURRENT_REQUESTS or raise HUB_DB_POOL above it.",
+            id="hub.E008",
+        )
+    ]
+
+
 @register(Tags.security, deploy=True)
 def private_urls_are_refused(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     if not settings.HUB_ALLOW_PRIVATE_URLS:

@@ -111,7 +111,9 @@ for _proxy in _list("TRUSTED_PROXIES"):
 
 
 # ------------------------------------------------------------------------------------------------- database
-HUB_DB_POOL = _number("HUB_DB_POOL", 16)  # connections of one process; 0 opens one for each request
+# Connections of one process; 0 opens one for each request. More than HUB_CONCURRENT_REQUESTS, or one partner
+# whose requests wait for each other would hold them all.
+HUB_DB_POOL = _number("HUB_DB_POOL", 32)
 
 
 def _database(url: str) -> dict[str, object]:
