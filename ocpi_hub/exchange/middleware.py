@@ -1,4 +1,7 @@
-"""Every answer below /ocpi is an envelope that repeats the caller's message ids, whoever made it."""
+"""Every answer below /ocpi is an envelope that repeats the caller's message ids, whoever made it.
+
+Errors elsewhere are envelopes as well, outside the pages for people: whoever mistypes a path is a partner.
+"""
 
 import logging
 from collections.abc import Callable
@@ -11,6 +14,7 @@ from ocpi_hub.protocol.headers import MessageIDs
 
 logger = logging.getLogger(__name__)
 
+FOR_PEOPLE = ("/admin", "/static/")
 MESSAGES = {
     400: "the request cannot be read",
     404: "there is nothing at this address",
@@ -27,7 +31,9 @@ class OCPIMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if not request.path_info.startswith("/ocpi"):
-            return self.get_response(request)
+            response = self.get_response(request)
+            fine = response.status_code < 400 or request.path_info.startswith(FOR_PEOPLE)
+            return response if fine else in_envelope(response)
         ids = MessageIDs.from_headers(request.headers)
         request.message_ids = ids  # type: ignore[attr-defined]
         mark = current_ids.set(ids)
@@ -47,6 +53,10 @@ def in_envelope(response: HttpResponseBase) -> HttpResponseBase:
     status = response.status_code if response.status_code >= 400 else 404
     code = StatusCode.SERVER_ERROR if status >= 500 else StatusCode.CLIENT_ERROR
     message = MESSAGES.get(status, "the hub failed on this request" if status >= 500 else "refused")
+    headers = {"Allow": response["Allow"]} if "Allow" in response else {}
     return HttpResponse(
-        envelope(code, status_message=message), status=status, content_type="application/json"
+        envelope(code, status_message=message),
+        status=status,
+        content_type="application/json",
+        headers=headers,
     )
