@@ -58,7 +58,7 @@ def shared_hub(folders: Callable[[], Path]) -> Iterator[Hub]:
     assert code == 0
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def hub(shared_hub: Hub) -> Iterator[Hub]:
     """For stories that disturb nobody: each registers parties of its own."""
     yield shared_hub
@@ -79,7 +79,7 @@ def new_hub(folders: Callable[[], Path]) -> Iterator[MakeHub]:
         hub.end()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def party() -> Callable[[str], str]:
     """A party that no other story has: party("NL") is NL-B00, then NL-B01, and so on."""
     return lambda country: f"{country}-{next(_parties) + 0xB00:03X}"

@@ -122,9 +122,12 @@ class Hub:
 
     # ------------------------------------------------------------------------------------------- partners
     def simulated(
-        self, role: str, party: str, *options: str, hub_starts: bool = False, wait: bool = True
+        self, role: str, party: str, *options: str, hub_starts: bool = False, more: tuple[str, ...] = ()
     ) -> "Simulated":
-        """A simulated platform in its own process, registered by whichever side starts the handshake."""
+        """A simulated platform in its own process, registered by whichever side starts the handshake.
+
+        `more` are further parties that it speaks for.
+        """
         simulated = Simulated(self, role, party, options)
         self.partners.append(simulated)
         if hub_starts:
@@ -134,11 +137,10 @@ class Hub:
             url, token = invitation["versions_url"], invitation["token"]
             said = json.loads(self.manage("register", *flags, "--versions-url", url, "--token", token))
         else:
-            said = self.invite(party, f"{party}-{simulated.business}")
+            said = self.invite(party, *(f"{one}-{simulated.business}" for one in (party, *more)))
             simulated.start("--hub-versions-url", said["versions_url"], "--token", said["token"])
         simulated.platform_id = said["platform_id"]
-        if wait:
-            wait_until(simulated.registered, 30, f"{party} is registered")
+        wait_until(simulated.registered, 30, f"{party} is registered")
         return simulated
 
 
@@ -219,7 +221,9 @@ class Simulated:
     @cached_property
     def token(self) -> str:
         """The credentials token that the hub gave it."""
-        return str(json.loads(self.state.read_text())["hub"]["token"])
+        # It is registered a moment before it has written that down.
+        hub = wait_until(lambda: json.loads(self.state.read_text()).get("hub"), 10, "the token is kept")
+        return str(hub["token"])
 
     @property
     def headers(self) -> dict[str, str]:
