@@ -6,7 +6,8 @@ and keeps a sample; the object as it came stays beside the mended one (OwnedObje
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from copy import deepcopy
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 from django.db.models import F
 from django.utils import timezone
 
+from ocpi_hub.exchange.merging import JSONObject
 from ocpi_hub.exchange.models import RepairRule
 from ocpi_hub.exchange.ownedobject import OwnedObject, owned_models
 from ocpi_hub.partners.models import Platform
@@ -59,55 +61,11 @@ class RepairTable:
         """Mend `raw` in place until it passes; the checked Struct. Raises the InvalidObject that no rule mends."""
         if not isinstance(raw, dict):
             raise error
-        used: Counter[int] = Counter()
-        samples: dict[int, str] = {}
-        for rule in self._of(Kind.RENAME):
-            self._apply(rule, places(raw, rule.path), owner, used, samples)
-        for _ in range(MOST_ROUNDS):
-            try:
-                wire = check(raw, self.model.wire)
-            except InvalidObject as fault:
-                error = fault
-            else:
-                self._keep(used, samples)
-                return wire
-            if not any(self._mend_at(rule, raw, error.place, owner, used, samples) for rule in self.rules):
-                raise error
-        raise error
-
-    def _mend_at(
-        self, rule: RepairRule, raw: Any, fault: str, owner: PartyRef, used: Any, samples: Any
-    ) -> bool:
-        path = generic(fault)
-        if rule.kind == Kind.RENAME or rule.path not in ("", path):
-            return False
-        if rule.kind == Kind.OWNER and path not in ("country_code", "party_id"):
-            return False
-        return self._apply(rule, places(raw, path), owner, used, samples)
-
-    def _apply(
-        self, rule: RepairRule, found: Iterator[Place], owner: PartyRef, used: Any, samples: Any
-    ) -> bool:
-        done = False
-        for place in found:
-            before = place.value
-            after = _REPAIRS[rule.kind](place, rule.argument, owner)
-            if after is None:
-                continue
-            if rule.kind == Kind.RENAME:
-                before = f"{rule.argument}: {place.container.get(rule.argument)!r}"
-            place.container[place.key] = after
-            used[rule.pk] += 1
-            samples[rule.pk] = f"{place.path}: {_short(before)} became {_short(after)}"[:SAMPLE_LENGTH]
-            done = True
-        return done
-
-    def _keep(self, used: Counter[int], samples: dict[int, str]) -> None:
-        self.tally.update(used)
-        self.samples.update(samples)
-
-    def _of(self, kind: str) -> list[RepairRule]:
-        return [rule for rule in self.rules if rule.kind == kind]
+        case = _Case(self.rules, raw, owner)
+        wire = case.mend(self.model.wire, error)
+        self.tally.update(+case.used)
+        self.samples.update(case.samples)
+        return wire
 
     def save(self) -> dict[str, int]:
         """Write the counts into the table; how often each rule was used in this pull."""
@@ -116,6 +74,79 @@ class RepairTable:
                 times=F("times") + times, last_used_at=timezone.now(), sample=self.samples.get(pk, "")
             )
         return {str(rule): self.tally[rule.pk] for rule in self.rules if self.tally[rule.pk]}
+
+
+class _Case:
+    """One broken object, and what was done to it so far."""
+
+    def __init__(self, rules: list[RepairRule], raw: JSONObject, owner: PartyRef) -> None:
+        self.rules, self.raw, self.owner = rules, raw, owner
+        self.renames = [rule for rule in rules if rule.kind == Kind.RENAME]
+        self.used: Counter[int] = Counter()
+        self.samples: dict[int, str] = {}
+        self.tried: set[tuple[int, str, str | None]] = set()
+
+    def mend(self, struct: type[Any], error: InvalidObject) -> Any:
+        first: dict[str, InvalidObject] = {}  # what was wrong at a path before a rule was tried there
+        for rule in self.renames:
+            self.apply(rule, places(self.raw, rule.path))
+        for _ in range(MOST_ROUNDS):
+            try:
+                return check(self.raw, struct)
+            except InvalidObject as fault:
+                error = first.setdefault(generic(fault.place), fault)
+                if not any(self.mend_at(rule, fault.place) for rule in self.rules) and not self.take_back(
+                    fault.place
+                ):
+                    raise error from None
+        raise error
+
+    def mend_at(self, rule: RepairRule, fault: str) -> bool:
+        """Whether the rule mends it. It is tried once, else two rules might undo each other for ever."""
+        path = generic(fault)
+        if rule.kind == Kind.RENAME or rule.path not in ("", path):
+            return False
+        if rule.kind == Kind.OWNER and path not in ("country_code", "party_id"):
+            return False
+        found = list(places(self.raw, path))
+        refused: str | None = None
+        if rule.kind == Kind.VALUE:
+            # Beside the refused value stand good ones, which an argument with "*" must not touch.
+            refused = next((str(place.value) for place in found if place.path == fault), None)
+            found = [place for place in found if place.value == refused]
+        mark = (rule.pk, path, refused)
+        if mark in self.tried:
+            return False
+        self.tried.add(mark)
+        return self.apply(rule, found)
+
+    def apply(self, rule: RepairRule, found: Iterable[Place]) -> bool:
+        done = False
+        for place in found:
+            before = place.value
+            # A copy: a list out of the argument, or from under the older name, would be one in many places.
+            after = deepcopy(_REPAIRS[rule.kind](place, rule.argument, self.owner))
+            if after is None or after == before:
+                continue
+            if rule.kind == Kind.RENAME:
+                before = f"{rule.argument}: {place.container.get(rule.argument)!r}"
+            place.container[place.key] = after
+            self.used[rule.pk] += 1
+            self.samples[rule.pk] = f"{place.path}: {_short(before)} became {_short(after)}"[:SAMPLE_LENGTH]
+            done = True
+        return done
+
+    def take_back(self, fault: str) -> bool:
+        """Drop what came from under an older name when the object would be refused for it."""
+        for rule in self.renames:
+            for place in places(self.raw, rule.path):
+                refused = fault == place.path or fault.startswith((f"{place.path}[", f"{place.path}."))
+                if refused and place.value is not None and place.value == _renamed(place, rule.argument):
+                    del place.container[place.key]
+                    self.used[rule.pk] -= 1
+                    self.samples.pop(rule.pk, None)
+                    return True
+        return False
 
 
 def seed(platform: Platform) -> None:
@@ -183,10 +214,10 @@ def _time(place: Place, argument: Any, owner: PartyRef) -> Any:
         return None
     try:
         moment = datetime.fromisoformat(value.strip())
-    except ValueError:
+        # A time without a zone is UTC, as everywhere in OCPI.
+        return format_time(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
         return None
-    # A time without a zone is UTC, as everywhere in OCPI.
-    return format_time(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
 def _value(place: Place, argument: Any, owner: PartyRef) -> Any:
@@ -197,9 +228,11 @@ def _value(place: Place, argument: Any, owner: PartyRef) -> Any:
 
 
 def _rename(place: Place, argument: Any, owner: PartyRef) -> Any:
-    if not isinstance(place.container, dict) or place.value is not None:
-        return None
-    value = place.container.get(argument)
+    return _renamed(place, argument) if isinstance(place.container, dict) and place.value is None else None
+
+
+def _renamed(place: Place, argument: Any) -> Any:
+    value = place.container.get(argument) if isinstance(argument, str) else None
     # A single value under the older name becomes the list that the newer name stands for.
     return (
         [value]
@@ -212,7 +245,8 @@ def _fill(place: Place, argument: Any, owner: PartyRef) -> Any:
     if place.value is not None or not isinstance(place.container, dict):
         return None
     if isinstance(argument, dict) and "by" in argument:
-        return argument.get("values", {}).get(place.container.get(argument["by"]))
+        by = place.container.get(str(argument["by"]))
+        return argument.get("values", {}).get(by) if isinstance(by, str) else None
     return argument
 
 
