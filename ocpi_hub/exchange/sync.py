@@ -23,6 +23,7 @@ from ocpi_hub.exchange.ownedobject import Address, OwnedObject, owned_models
 from ocpi_hub.exchange.repairs import RepairTable
 from ocpi_hub.exchange.routing import hub_party
 from ocpi_hub.partners.models import Endpoint, Party, Platform
+from ocpi_hub.partners.secrets import UnreadableSecret
 from ocpi_hub.protocol.client import Answer, CallFailed, PlatformClient
 from ocpi_hub.protocol.codec import InvalidObject, MalformedJSON, check, dump, normalise_times, parse
 from ocpi_hub.protocol.envelope import format_time
@@ -183,6 +184,8 @@ class _Run:
     def _crawl(self, pull: Pull) -> None:
         for documents, total in self._pages(pull):
             with transaction.atomic():
+                if not Pull.objects.select_for_update().filter(pk=pull.pk, state=Pull.State.RUNNING).exists():
+                    raise PullFailed(f"page {pull.pages + 1}: it took so long that another pull took over")
                 self._store(pull, documents)
                 pull.pages += 1
                 pull.touched_at = timezone.now()
@@ -193,7 +196,10 @@ class _Run:
     # ------------------------------------------------------------------------------------------- reading
     def _pages(self, pull: Pull) -> Iterator[tuple[list[bytes], int | None]]:
         """The documents of each page and the list's total, following Link to the end."""
-        client = transports.client_for(self.platform)
+        try:
+            client = transports.client_for(self.platform)
+        except UnreadableSecret as error:
+            raise PullFailed(f"our token for this partner: {error}") from error
         url: str | None = self._first_url()
         visited: set[str] = set()
         total_before: int | None = None
@@ -221,8 +227,14 @@ class _Run:
                 yield answer.documents(), total
             except CallFailed as failure:
                 raise PullFailed(f"page {pull.pages + 1}: {failure}") from failure
-            following = next_link(answer.headers.get("Link"))
-            url = urljoin(url, following) if following else None
+            url = self._following(url, answer, pull)
+
+    def _following(self, url: str, answer: Answer, pull: Pull) -> str | None:
+        link = next_link(answer.headers.get("Link"))
+        try:
+            return urljoin(url, link) if link else None
+        except ValueError as error:
+            raise PullFailed(f"page {pull.pages}: its Link is no URL") from error
 
     def _first_url(self) -> str:
         endpoint = self.platform.endpoint(self.model.module, Endpoint.Role.SENDER) or ""
@@ -239,7 +251,7 @@ class _Run:
         except CallFailed as failure:
             raise PullFailed(f"page {pull.pages + 1}: {failure}") from failure
         if not answer.ok:
-            raise PullFailed(f"page {pull.pages + 1}: {describe(answer)}")
+            raise PullFailed(f"page {pull.pages + 1}: {describe(answer, self.platform.token)}")
         return answer
 
     # ------------------------------------------------------------------------------------------- storing
@@ -254,7 +266,7 @@ class _Run:
         present = self._present(list(taken.values()))
         messages = [self._keep(pull, item, present.get(mark)) for mark, item in taken.items()]
         outbox.publish_many(message for message in messages if message)
-        self._forget_refusals([item.name for item in taken.values()])
+        self._forget_refusals([name for item in taken.values() for name in item.names])
 
     def _take(self, pull: Pull, document: bytes) -> "_Taken | None":
         """A checked object of an owner that this platform speaks for, or None when it was refused."""
@@ -299,13 +311,15 @@ class _Run:
         moment = store.aware(item.incoming.wire.last_updated)
         if row is not None:
             self.seen.append(row.pk)
+            if row.missing_since:
+                self.model.objects.filter(pk=row.pk).update(missing_since=None)
             if row.last_updated > moment:
                 pull.stale += 1
                 return None
             if (row.digest or store.digest_of(parse(row.document.encode()))) == item.digest:
                 pull.unchanged += 1
-                if row.missing_since or not row.digest:
-                    self.model.objects.filter(pk=row.pk).update(missing_since=None, digest=item.digest)
+                if not row.digest:
+                    self.model.objects.filter(pk=row.pk).update(digest=item.digest)
                 return None
         stored = store.save(
             self.model, item.address, item.incoming, self.platform, digest=item.digest, received=item.received
@@ -361,8 +375,9 @@ class _Taken(NamedTuple):
         return _mark(self.address)
 
     @property
-    def name(self) -> str:
-        return f"{self.address.owner}/{self.address.object_id}"
+    def names(self) -> list[str]:
+        """What it may have been called when it was refused: an object may leave its owner out."""
+        return [f"{self.address.owner}/{self.address.object_id}", self.address.object_id]
 
 
 def _mark(address: Address) -> tuple[str, ...]:
