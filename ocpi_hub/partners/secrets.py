@@ -15,7 +15,9 @@ class UnreadableSecret(Exception):
 
 def new_token() -> str:
     """A token of 43 characters; the dot keeps it from being mistaken for Base64 (pitfalls, P03)."""
-    token = random.token_urlsafe(31)
+    # Command lines take what begins with a dash for an option: `register --token -x…` fails.
+    while (token := random.token_urlsafe(31)).startswith("-"):
+        pass
     return f"{token[:20]}.{token[20:]}"
 
 
