@@ -8,7 +8,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from celery.signals import worker_ready
+from celery.signals import worker_init
 from django.conf import settings
 from django.db import connection
 from django.utils import timezone
@@ -44,7 +44,8 @@ def sweep() -> list[int]:
     return lanes.due_platforms(now)
 
 
-@worker_ready.connect
+# Not when it is ready: a worker that starts without Redis never is, and has work all the same.
+@worker_init.connect
 def start(**kwargs: Any) -> None:
     threading.Thread(target=_run, name="sweeper", daemon=True).start()
 
