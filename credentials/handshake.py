@@ -107,11 +107,11 @@ def _data(answer: Answer, url: str) -> Any:
     return answer.envelope.data
 
 
-def _read(data: Any, struct: Any, url: str) -> Any:
+def _read(data: Any, struct: Any, url: str, method: str = "GET") -> Any:
     try:
         return check(data, struct)
     except InvalidObject as fault:
-        raise HandshakeFailed(f"GET {url}: {fault}") from fault
+        raise HandshakeFailed(f"{method} {url}: {fault}") from fault
 
 
 def _needed(details: VersionDetails, url: str) -> list[tuple[str, str, str]]:
@@ -295,4 +295,4 @@ def _send(method: str, peer: Peer, with_token: str, ours: str, ids: MessageIDs) 
             raise HandshakeFailed(f"{method} {url}: {failure}") from failure
     if not answer.ok or answer.envelope is None:
         raise HandshakeFailed(f"{method} {url}: {describe(answer)}")
-    return _read(answer.envelope.data, Credentials, url)
+    return _read(answer.envelope.data, Credentials, url, method)

@@ -17,6 +17,7 @@ from ocpi_hub.protocol.headers import authorization
 from tests.partners import Answered, Partner
 
 WIRE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,3})?Z?")
+_CLIENT = Client(raise_request_exception=False)
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 ODD_METHODS = ("HEAD", "OPTIONS", "TRACE", "PROPFIND", "NONSENSE")
 
@@ -32,8 +33,7 @@ def send(
 ) -> HttpResponse:
     """Call the hub with exactly these headers, as its server would hand the request on."""
     said = {**headers, **({"Authorization": authorization(token)} if token is not None else {})}
-    client = Client(raise_request_exception=False)
-    return client.generic(method, url, body, content_type, headers=said, RAW_PATH=url)
+    return _CLIENT.generic(method, url, body, content_type, headers=said, RAW_PATH=url)
 
 
 def enveloped(response: HttpResponse) -> Answered:

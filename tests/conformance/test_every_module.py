@@ -35,7 +35,7 @@ class Cast:
 
 
 @pytest.fixture
-def cast(module: Module, request: pytest.FixtureRequest) -> Cast:
+def cast(module: Module, request: pytest.FixtureRequest, db: None) -> Cast:
     return Cast(module, request)
 
 
