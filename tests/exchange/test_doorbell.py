@@ -1,0 +1,187 @@
+"""Telling the workers, without waiting for Redis."""
+
+import threading
+from contextlib import suppress
+
+import pytest
+
+from ocpi_hub.exchange import doorbell, tasks
+from ocpi_hub.exchange.models import Message
+from tests import examples
+
+
+class _End(BaseException):
+    pass
+
+
+class Flag:
+    """The flag of a doorbell whose thread is ended after so many rounds."""
+
+    def __init__(self, rounds):
+        self.rounds, self.up = rounds, False
+
+    def wait(self):
+        if self.rounds == 0:
+            raise _End
+        self.rounds -= 1
+
+    def set(self):
+        self.up = True
+
+    def clear(self):
+        self.up = False
+
+    def is_set(self):
+        return self.up
+
+
+@pytest.fixture
+def rung(monkeypatch):
+    """What was published, and a doorbell without a thread, without time and without a broker."""
+    rung = []
+    monkeypatch.setattr(doorbell, "_pulls", type(doorbell._pulls)(maxlen=3))
+    monkeypatch.setattr(doorbell, "_ensure_thread", lambda: None)
+    monkeypatch.setattr(doorbell.time, "sleep", lambda seconds: rung.append(seconds))
+    monkeypatch.setattr(tasks.expand, "apply_async", lambda **options: rung.append("expand"))
+    monkeypatch.setattr(tasks.pull, "apply_async", lambda args, **options: rung.append(args))
+    return rung
+
+
+def run(monkeypatch, rounds=1):
+    flag = Flag(rounds)
+    monkeypatch.setattr(doorbell, "_flag", flag)
+    with pytest.raises(_End):
+        doorbell._run()
+    return flag
+
+
+def test_rings_in_a_row_are_one(rung, monkeypatch):
+    monkeypatch.setattr(doorbell, "_flag", Flag(1))
+    doorbell.ring()
+    doorbell.ring()
+    with pytest.raises(_End):
+        doorbell._run()
+
+    assert rung == ["expand", doorbell.QUIET]
+
+
+def test_pulls_that_were_asked_for_are_started_in_order(rung, monkeypatch):
+    monkeypatch.setattr(doorbell, "_flag", Flag(0))
+    doorbell.ask_for_pull(1, "locations", True, None)
+    doorbell.ask_for_pull(2, "tokens", False, "2026-01-01T00:00:00+00:00")
+    run(monkeypatch)
+
+    assert rung[:3] == [
+        "expand",
+        (1, "locations", True, None),
+        (2, "tokens", False, "2026-01-01T00:00:00+00:00"),
+    ]
+    assert not doorbell._pulls
+
+
+def test_a_dead_broker_drops_the_ring_and_keeps_the_pulls_for_the_next_try(rung, monkeypatch, caplog):
+    def dead(**options):
+        rung.append("dead")
+        raise ConnectionError("no broker at redis://:password@example")
+
+    monkeypatch.setattr(tasks.expand, "apply_async", dead)
+    monkeypatch.setattr(doorbell, "_flag", Flag(0))
+    doorbell.ask_for_pull(1, "locations", True, None)
+    flag = run(monkeypatch)
+
+    assert rung == ["dead", doorbell.PAUSE, doorbell.QUIET]
+    assert list(doorbell._pulls) == [(1, "locations", True, None)]
+    assert flag.is_set()
+    assert caplog.messages == [
+        "the workers were not rung, they find the work by their sweep: ConnectionError"
+    ]
+
+
+def test_without_pulls_a_dead_broker_is_not_tried_again_by_itself(rung, monkeypatch):
+    monkeypatch.setattr(tasks.expand, "apply_async", lambda **options: 1 / 0)
+
+    assert not run(monkeypatch).is_set()
+
+
+def test_only_so_many_pulls_are_kept(rung, monkeypatch):
+    monkeypatch.setattr(doorbell, "_flag", Flag(0))
+    for number in range(5):
+        doorbell.ask_for_pull(number, "locations", True, None)
+
+    assert [request[0] for request in doorbell._pulls] == [2, 3, 4]
+
+
+def test_one_thread_is_started_for_a_process_and_a_fork_starts_its_own(monkeypatch):
+    started = []
+    monkeypatch.setattr(doorbell, "_owner", None)
+    monkeypatch.setattr(doorbell.atexit, "register", lambda function: None)
+
+    class Thread:
+        def __init__(self, **options):
+            started.append(options["name"])
+            assert options["daemon"]
+
+        def start(self):
+            pass
+
+    monkeypatch.setattr(doorbell.threading, "Thread", Thread)
+    doorbell._ensure_thread()
+    doorbell._ensure_thread()
+    assert started == ["doorbell"]
+
+    monkeypatch.setattr(doorbell.os, "getpid", lambda: -1)
+    doorbell._ensure_thread()
+    assert started == ["doorbell", "doorbell"]
+
+
+def test_a_process_that_ends_waits_for_its_last_ring_but_not_for_ever(monkeypatch):
+    flag = Flag(0)
+    flag.set()
+    monkeypatch.setattr(doorbell, "_flag", flag)
+    clock = [0.0]
+
+    def sleep(seconds):
+        clock[0] += seconds
+
+    monkeypatch.setattr(doorbell.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(doorbell.time, "sleep", sleep)
+    doorbell.finish()
+    assert clock[0] == pytest.approx(doorbell.PATIENCE, abs=0.02)
+
+    flag.clear()
+    monkeypatch.setattr(doorbell, "_busy", False)
+    clock[0] = 0.0
+    doorbell.finish()
+    assert clock[0] == 0.0
+
+
+@pytest.mark.usefixtures("transactional_db")
+def test_a_broker_that_never_answers_neither_delays_nor_fails_a_push(cpo, monkeypatch):
+    asked, release, published = threading.Event(), threading.Event(), []
+
+    def silent(**options):
+        published.append(options)
+        asked.set()
+        release.wait(60)
+        raise _End
+
+    def until_the_end(work=doorbell._run):
+        with suppress(_End):
+            work()
+
+    monkeypatch.setattr(doorbell, "_run", until_the_end)
+    monkeypatch.setattr(doorbell, "_owner", None)
+    monkeypatch.setattr(doorbell.atexit, "register", lambda function: None)
+    monkeypatch.setattr(doorbell, "_flag", threading.Event())
+    monkeypatch.setattr(tasks.expand, "apply_async", silent)
+    answers = [
+        cpo.put(f"receiver/locations/NL/ABC/LOC{number}", examples.location(id=f"LOC{number}")).codes
+        for number in range(3)
+    ]
+
+    assert asked.wait(30)
+    assert not release.is_set()
+    assert answers == [(201, 1000)] * 3
+    assert Message.objects.count() == 3
+    assert published == [{"retry": False, "expires": 60, "ignore_result": True}]
+    release.set()

@@ -1,0 +1,139 @@
+"""Each worker looks for due work by itself."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from ocpi_hub.exchange import lanes, sweeper, tasks
+from ocpi_hub.exchange.models import Delivery, Lane
+from tests import examples
+
+
+@pytest.fixture(autouse=True)
+def kept_connection(monkeypatch):
+    """The sweeper gives its connection back, which a test inside a transaction needs."""
+    closed = []
+    monkeypatch.setattr(sweeper.connection, "close", lambda: closed.append(True))
+    return closed
+
+
+def test_a_sweep_expands_recovers_and_names_the_lanes_that_are_due(cpo, emsp, stranger):
+    cpo.put("receiver/locations/NL/ABC/LOC1", examples.location())
+
+    assert sorted(sweeper.sweep()) == [emsp.platform.pk, stranger.platform.pk]
+    long_ago = timezone.now() - lanes.CLAIM_EXPIRES - timedelta(seconds=1)
+    Delivery.objects.filter(platform=emsp.platform).update(state="SENDING", claimed_at=long_ago)
+    Delivery.objects.filter(platform=stranger.platform).update(state="DELIVERED")
+
+    assert sweeper.sweep() == [emsp.platform.pk]
+
+
+def test_the_task_starts_every_lane_that_is_due(db, monkeypatch):
+    started = []
+    monkeypatch.setattr(sweeper, "sweep", lambda: [3, 5])
+    monkeypatch.setattr(tasks.drain, "apply_async", lambda args, expires: started.append((args, expires)))
+    tasks.sweep()
+
+    assert started == [((3,), 60), ((5,), 60)]
+
+
+def test_failing_lanes_take_a_part_of_the_threads_only(cpo, emsp, monkeypatch, kept_connection):
+    monkeypatch.setattr(sweeper, "_failing_lanes", threading.BoundedSemaphore(1))
+    Lane.objects.create(platform=emsp.platform, failures=1)
+    Lane.objects.create(platform=cpo.platform)
+    drained = []
+
+    def drain(platform_id):
+        drained.append(platform_id)
+        if len(drained) == 1:
+            # While one failing lane is worked on, another waits and a healthy one does not.
+            assert sweeper.drain(emsp.platform.pk) == 0
+            assert sweeper.drain(cpo.platform.pk) == 9
+        return 9
+
+    monkeypatch.setattr(lanes, "drain", drain)
+
+    assert sweeper.drain(emsp.platform.pk) == 9
+    assert drained == [emsp.platform.pk, cpo.platform.pk]
+    assert sweeper.drain(emsp.platform.pk) == 9
+    assert len(kept_connection) == 4
+
+
+def test_a_failing_lane_gives_its_thread_back_after_a_fault(emsp, monkeypatch):
+    monkeypatch.setattr(sweeper, "_failing_lanes", threading.BoundedSemaphore(1))
+    Lane.objects.create(platform=emsp.platform, failures=1)
+    monkeypatch.setattr(lanes, "drain", lambda platform_id: 1 / 0)
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            sweeper.drain(emsp.platform.pk)
+
+
+def test_a_quarter_of_the_threads_is_kept_for_failing_lanes(settings):
+    assert sweeper._failing_lanes._initial_value == settings.HUB_WORKER_THREADS // 4
+
+
+class _End(BaseException):
+    pass
+
+
+def run(monkeypatch, rounds):
+    class Pause:
+        left = rounds
+
+        def wait(self, seconds):
+            if not self.left:
+                raise _End
+            self.left -= 1
+            return False
+
+    monkeypatch.setattr(sweeper.threading, "Event", Pause)
+    with pytest.raises(_End):
+        sweeper._run()
+
+
+def test_the_sweeper_outlives_a_fault_and_works_what_it_finds(monkeypatch, caplog):
+    rounds, drained = iter([ZeroDivisionError(), [7, 8]]), []
+
+    def sweep():
+        found = next(rounds)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    class Pool:
+        def submit(self, function, platform_id):
+            function(platform_id)
+
+    def drain(platform_id):
+        drained.append(platform_id)
+        if platform_id == 7:
+            raise ValueError
+
+    monkeypatch.setattr(sweeper, "sweep", sweep)
+    monkeypatch.setattr(sweeper, "drain", drain)
+    monkeypatch.setattr(sweeper, "_pool", Pool())
+    run(monkeypatch, 2)
+
+    assert drained == [7, 8]
+    assert caplog.messages == [
+        "a sweep failed; the next one follows",
+        "the lane of platform 7 stopped on a fault of the hub",
+    ]
+
+
+def test_a_worker_starts_its_sweeper(monkeypatch):
+    started = []
+
+    class Thread:
+        def __init__(self, **options):
+            self.options = options
+
+        def start(self):
+            started.append((self.options["target"], self.options["daemon"]))
+
+    monkeypatch.setattr(sweeper.threading, "Thread", Thread)
+    sweeper.start()
+
+    assert started == [(sweeper._run, True)]
