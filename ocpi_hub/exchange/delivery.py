@@ -143,13 +143,39 @@ class Parcel(NamedTuple):
     endpoint: str | None  # None: the partner no longer has the interface
 
 
-def pack(platform: Platform, delivery: Delivery) -> Parcel:
-    """The request as it came in on the first try, the part's present state on every later one."""
-    model = owned_models()[delivery.module]
-    endpoint = platform.endpoint(delivery.module, Endpoint.Role.RECEIVER)
-    if delivery.exact and delivery.tries == 0 and delivery.message.body is not None:
-        return Parcel(delivery, delivery.message.method, delivery.message.body.encode(), endpoint)
-    return Parcel(delivery, "PUT", store.current(model, delivery.row_id, parts(delivery)), endpoint)
+def pack(platform: Platform, deliveries: list[Delivery]) -> list[Parcel]:
+    """What each delivery sends: the request as it came in on its first try, the part's present state on later ones.
+
+    A change after this look at the state is no loss: it has made a delivery of its own.
+    """
+    urls = platform.endpoints.filter(role=Endpoint.Role.RECEIVER).values_list("module", "url")
+    endpoints = dict(urls)
+    states = _states([delivery for delivery in deliveries if not _as_it_came(delivery)])
+    return [
+        Parcel(
+            delivery, delivery.message.method, delivery.message.body.encode(), endpoints.get(delivery.module)
+        )
+        if _as_it_came(delivery)
+        else Parcel(delivery, "PUT", states[delivery.pk], endpoints.get(delivery.module))
+        for delivery in deliveries
+    ]
+
+
+def _as_it_came(delivery: Delivery) -> bool:
+    return delivery.exact and delivery.tries == 0 and delivery.message.body is not None
+
+
+def _states(deliveries: list[Delivery]) -> dict[int, bytes | None]:
+    """The present JSON of each delivery's part; None when it is gone."""
+    states: dict[int, bytes | None] = {}
+    for module in {delivery.module for delivery in deliveries}:
+        model = owned_models()[module]
+        mine = [delivery for delivery in deliveries if delivery.module == module]
+        documents = store.documents(model, [delivery.row_id for delivery in mine])
+        for delivery in mine:
+            document = documents.get(delivery.row_id)
+            states[delivery.pk] = store.part_of(model, document, parts(delivery)) if document else None
+    return states
 
 
 def parts(delivery: Delivery) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from ocpi_hub.exchange.delivery import Result, Verdict, attempt, jitter, next_attempt, pack
+from ocpi_hub.exchange.delivery import Parcel, Result, Verdict, attempt, jitter, next_attempt, pack
 from ocpi_hub.exchange.models import Attempt, Delivery, Lane
 from ocpi_hub.logs import current_ids
 from ocpi_hub.partners.models import Platform, Status
@@ -102,11 +102,11 @@ def claim(lane: Lane, now: datetime) -> list[Delivery]:
         return []
     if lane.probe_at and lane.probe_at > now:
         return []
-    limit, order = (1, "tries, id") if lane.failures >= FAILURES_TO_OPEN else (BATCH, "id")
+    limit, order = (1, "tries, id") if lane.failures >= FAILURES_TO_OPEN else (BATCH, "bulk, id")
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM.format(order=order), {"platform": lane.pk, "now": now, "limit": limit})
         ids = [row[0] for row in cursor.fetchall()]
-    return list(Delivery.objects.filter(pk__in=ids).select_related("message").order_by("id"))
+    return list(Delivery.objects.filter(pk__in=ids).select_related("message").order_by("bulk", "id"))
 
 
 # Materialized: a plan may run a subquery once for each row, and its LIMIT would then hold for each run only.
@@ -129,10 +129,10 @@ def _send(lane: Lane, claimed: list[Delivery], end: float) -> int:
     waiting: list[Done] = []
     flushed_at = time.monotonic()
     tried = 0
-    for delivery in claimed:
+    for parcel in pack(lane.platform, claimed):
         if time.monotonic() > end or _must_stop(lane):
             break
-        waiting.append(_try(lane.platform, delivery))
+        waiting.append(_try(lane.platform, parcel))
         tried += 1
         _count(lane, waiting[-1].result)
         if time.monotonic() - flushed_at > FLUSH_AFTER:
@@ -148,11 +148,12 @@ def _must_stop(lane: Lane) -> bool:
     return lane.failures >= FAILURES_TO_OPEN and lane.probe_at is not None and lane.probe_at > timezone.now()
 
 
-def _try(platform: Platform, delivery: Delivery) -> Done:
+def _try(platform: Platform, parcel: Parcel) -> Done:
+    delivery = parcel.delivery
     mark = current_ids.set(MessageIDs(delivery.message.request_id, delivery.message.correlation_id))
     try:
         now = timezone.now()
-        result = attempt(platform, pack(platform, delivery), now)
+        result = attempt(platform, parcel, now)
         if result.verdict is not Verdict.DELIVERED:
             logger.info("delivery %s to %s: %s", delivery.pk, delivery.to_party, result.outcome)
         return Done(delivery, result, now)

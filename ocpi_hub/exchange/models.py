@@ -64,6 +64,7 @@ class Delivery(models.Model):
         default=True,
         help_text="the first try repeats the method and body that came in; later ones PUT the state",
     )
+    bulk = models.BooleanField(default=False, help_text="came by a pull; what is pushed to us goes first")
     state = models.CharField(max_length=9, choices=State, default=State.PENDING)
     tries = models.PositiveIntegerField(default=0)
     next_attempt_at = models.DateTimeField(db_default=Func(function="now"), null=True)
@@ -85,6 +86,9 @@ class Delivery(models.Model):
         indexes = [
             models.Index(
                 fields=["platform", "next_attempt_at"], condition=Q(state="PENDING"), name="delivery_due"
+            ),
+            models.Index(
+                fields=["platform", "bulk", "id"], condition=Q(state="PENDING"), name="delivery_queue"
             ),
             models.Index(
                 fields=["platform", "module", "parent_key"],

@@ -125,16 +125,17 @@ WITH receiver AS (
     ORDER BY receiver.platform_id, message.key, message.id DESC
 )
 INSERT INTO exchange_delivery (platform_id, message_id, module, row_id, key, parent_key, path, variant, to_party,
-                               exact, state, tries, reason)
+                               exact, bulk, state, tries, reason)
 SELECT platform_id, id, module, row_id, key, parent_key, path, variant, party,
     body IS NOT NULL AND siblings = 1 AND NOT EXISTS (
         SELECT FROM exchange_delivery other
         WHERE other.platform_id = wanted.platform_id AND other.module = wanted.module
             AND other.parent_key = wanted.parent_key AND other.state IN ('PENDING', 'SENDING')),
-    'PENDING', 0, ''
+    body IS NULL, 'PENDING', 0, ''
 FROM wanted ORDER BY id
 ON CONFLICT (platform_id, module, key) WHERE state = 'PENDING' DO UPDATE
-    SET message_id = excluded.message_id, row_id = excluded.row_id, exact = false
+    SET message_id = excluded.message_id, row_id = excluded.row_id, exact = false,
+        bulk = exchange_delivery.bulk AND excluded.bulk
 RETURNING platform_id
 """
 

@@ -222,15 +222,15 @@ def aware(moment: datetime) -> datetime:
 
 
 # ------------------------------------------------------------------------------------------------- reading
-def current(model: Model, row_id: int, address_children: tuple[str, ...]) -> bytes | None:
-    """The present JSON of an object or of a part of it; None when it is gone."""
-    document = model.objects.filter(pk=row_id).values_list("document", flat=True).first()
-    if document is None or not address_children:
-        return document.encode() if document is not None else None
-    return part_of(model, document, address_children)
+def documents(model: Model, row_ids: list[int]) -> dict[int, str]:
+    """The present documents of these rows, as far as they are there."""
+    return dict(model.objects.filter(pk__in=row_ids).values_list("pk", "document"))
 
 
 def part_of(model: Model, document: str, children: tuple[str, ...]) -> bytes | None:
+    """The JSON of an object, or of a part of it; None when it has no such part."""
+    if not children:
+        return document.encode()
     family = lineage(parse(document.encode()), children, model.children)
     return dump(family[-1]) if len(family) == len(children) + 1 else None
 

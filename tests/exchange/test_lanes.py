@@ -6,7 +6,7 @@ import httpx
 import pytest
 from django.utils import timezone
 
-from ocpi_hub.exchange import delivery, lanes, outbox, sweeper, tasks
+from ocpi_hub.exchange import delivery, lanes, outbox, sweeper, sync, tasks
 from ocpi_hub.exchange.models import Delivery, Lane, Pull
 from ocpi_hub.exchange.sync import date_from
 from ocpi_hub.partners.models import Platform
@@ -489,3 +489,27 @@ def test_a_drain_leaves_messages_to_the_task_that_starts_the_lanes_they_are_for(
     tasks.expand()
 
     assert started == [(emsp.platform.pk,)]
+
+
+def test_what_was_pushed_to_us_goes_before_what_a_pull_brought(cpo, emsp, deliver):
+    cpo.lists["locations"] = [examples.location(id=f"LOC{number}") for number in range(1, 4)]
+    sync.pull_platform(cpo.platform.pk, "locations", full=True)
+    outbox.expand()
+    cpo.put("receiver/locations/NL/ABC/LIVE", examples.location(id="LIVE"))
+
+    deliver()
+
+    assert [call.path.rpartition("/")[2] for call in emsp.received()] == ["LIVE", "LOC1", "LOC2", "LOC3"]
+
+
+def test_a_pulled_object_that_is_pushed_meanwhile_goes_first_and_once(cpo, emsp, deliver):
+    cpo.lists["locations"] = [examples.location(id=f"LOC{number}") for number in range(1, 4)]
+    sync.pull_platform(cpo.platform.pk, "locations", full=True)
+    outbox.expand()
+    newer = examples.location(id="LOC3", name="Now", last_updated="2026-03-02T08:00:00Z")
+    cpo.put("receiver/locations/NL/ABC/LOC3", newer)
+
+    deliver()
+
+    assert [call.path.rpartition("/")[2] for call in emsp.received()] == ["LOC3", "LOC1", "LOC2"]
+    assert emsp.received()[0].body == newer

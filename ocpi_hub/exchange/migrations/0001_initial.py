@@ -119,6 +119,12 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "bulk",
+                    models.BooleanField(
+                        default=False, help_text="came by a pull; what is pushed to us goes first"
+                    ),
+                ),
+                (
                     "state",
                     models.CharField(
                         choices=[
@@ -313,6 +319,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="message",
             index=models.Index(fields=["parent_key"], name="message_parent"),
+        ),
+        migrations.AddIndex(
+            model_name="delivery",
+            index=models.Index(
+                condition=models.Q(("state", "PENDING")),
+                fields=["platform", "bulk", "id"],
+                name="delivery_queue",
+            ),
         ),
         migrations.AddIndex(
             model_name="delivery",
