@@ -112,7 +112,9 @@ class MessageAdmin(ReadOnlyAdmin):
 
     @admin.display(description="body")
     def content(self, row: Message) -> SafeString:
-        return pretty(row.body) if row.body else format_html("<em>{}</em>", "the state at the time of delivery")
+        return (
+            pretty(row.body) if row.body else format_html("<em>{}</em>", "the state at the time of delivery")
+        )
 
     @admin.display(description="deliveries")
     def went_to(self, row: Message) -> SafeString:
