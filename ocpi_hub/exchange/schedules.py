@@ -17,9 +17,7 @@ def plan_pulls(platform: Platform) -> None:
 
     Rows that are there already stay as the operator left them, only switched on again.
     """
-    interval, _ = IntervalSchedule.objects.get_or_create(
-        every=settings.HUB_PULL_INTERVAL, period=IntervalSchedule.SECONDS
-    )
+    interval = _every(settings.HUB_PULL_INTERVAL)
     for _, module in sync.sources(platform.pk):
         _plan(platform, module, "incremental", interval=interval)
         _plan(platform, module, "full", crontab=_some_time_at_night())
@@ -40,17 +38,23 @@ def _plan(platform: Platform, module: str, kind: str, **schedule: object) -> Non
     )
 
 
+def _every(seconds: int) -> IntervalSchedule:
+    """The operator may have made several alike in the admin, any of which will do."""
+    wanted = {"every": seconds, "period": IntervalSchedule.SECONDS}
+    return IntervalSchedule.objects.filter(**wanted).first() or IntervalSchedule.objects.create(**wanted)
+
+
 def _some_time_at_night() -> CrontabSchedule:
     """Every partner gets a minute of its own, so that not all of them are read at once."""
-    crontab, _ = CrontabSchedule.objects.get_or_create(
-        minute=str(random.randrange(60)),  # noqa: S311  # spreads load; nothing to guess
-        hour=str(random.choice((0, 1, 2, 3, 4))),  # noqa: S311
-        day_of_week="*",
-        day_of_month="*",
-        month_of_year="*",
-        timezone="UTC",
-    )
-    return crontab
+    wanted = {
+        "minute": str(random.randrange(60)),  # noqa: S311  # spreads load; nothing to guess
+        "hour": str(random.choice((0, 1, 2, 3, 4))),  # noqa: S311
+        "day_of_week": "*",
+        "day_of_month": "*",
+        "month_of_year": "*",
+        "timezone": "UTC",
+    }
+    return CrontabSchedule.objects.filter(**wanted).first() or CrontabSchedule.objects.create(**wanted)
 
 
 def remove_pulls(platform: Platform) -> None:
@@ -59,8 +63,7 @@ def remove_pulls(platform: Platform) -> None:
 
 def plan_upkeep() -> None:
     """What beat does for the hub itself."""
-    every_minute, _ = IntervalSchedule.objects.get_or_create(every=60, period=IntervalSchedule.SECONDS)
-    hourly, _ = IntervalSchedule.objects.get_or_create(every=3600, period=IntervalSchedule.SECONDS)
+    every_minute, hourly = _every(60), _every(3600)
     for name, task, interval in (
         ("look for due deliveries", "ocpi_hub.exchange.tasks.sweep", every_minute),
         ("prepare and drop partitions", "ocpi_hub.exchange.tasks.housekeeping", hourly),
