@@ -1,0 +1,185 @@
+"""Several at once, on real threads and real transactions; and no database while a partner is called."""
+
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import connection
+
+from locations.models import EVSE, Location
+from ocpi_hub.exchange import lanes, outbox, sync
+from ocpi_hub.exchange.models import Attempt, Delivery, Message
+from tests import examples
+from tests.partners import enveloped
+
+NINE, TEN = "2026-03-01T09:00:00Z", "2026-03-01T10:00:00Z"
+
+
+@pytest.fixture(autouse=True)
+def committed(transactional_db):
+    """Real commits; the attempts' table is not among those that are emptied after a test."""
+    Attempt.objects.all().delete()
+    yield
+    Attempt.objects.all().delete()
+
+
+def at_once(*works):
+    """Run them in threads that start together; what each returned."""
+    start = threading.Barrier(len(works))
+
+    def run(work):
+        try:
+            start.wait(30)
+            return work()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(works)) as pool:
+        return list(pool.map(run, works))
+
+
+def test_changes_of_different_evses_of_one_location_at_once_lose_nothing(cpo):
+    uids = [f"EVSE{number}" for number in range(8)]
+    cpo.put(
+        "receiver/locations/NL/ABC/LOC1", examples.location(evses=[examples.evse(uid=uid) for uid in uids])
+    )
+    answers = at_once(
+        *(
+            lambda uid=uid: (
+                cpo.patch(
+                    f"receiver/locations/NL/ABC/LOC1/{uid}", {"status": "CHARGING", "last_updated": NINE}
+                ).codes
+            )
+            for uid in uids
+        )
+    )
+
+    assert answers == [(200, 1000)] * 8
+    stored = json.loads(Location.objects.get().document)
+    assert [evse["status"] for evse in stored["evses"]] == ["CHARGING"] * 8
+    assert set(EVSE.objects.values_list("status", flat=True)) == {"CHARGING"}
+    assert Message.objects.count() == 9
+
+
+@pytest.mark.parametrize("round", range(3))
+def test_a_put_of_the_whole_and_a_newer_change_of_a_part_at_once(cpo, round):
+    cpo.put("receiver/locations/NL/ABC/LOC1", examples.location())
+    answers = at_once(
+        lambda: (
+            cpo.put("receiver/locations/NL/ABC/LOC1", examples.location(name="x", last_updated=NINE)).codes
+        ),
+        lambda: (
+            cpo.patch(
+                "receiver/locations/NL/ABC/LOC1/EVSE1", {"status": "CHARGING", "last_updated": TEN}
+            ).codes
+        ),
+    )
+
+    assert answers == [(200, 1000)] * 2
+    row = Location.objects.get()
+    stored = json.loads(row.document)
+    assert stored["evses"][0]["status"] == EVSE.objects.get().status == "CHARGING"
+    assert stored["last_updated"] == TEN
+    assert stored.get("name") == row.name
+
+
+def test_the_same_new_object_from_many_threads_is_created_once(cpo):
+    answers = at_once(
+        *[lambda: cpo.put("receiver/locations/NL/ABC/LOC1", examples.location()).http_status] * 6
+    )
+
+    assert sorted(answers) == [200] * 5 + [201]
+    assert Location.objects.count() == 1
+
+
+def test_two_expansions_at_once_make_every_delivery_once(cpo, emsp, stranger):
+    for number in range(20):
+        cpo.put(f"receiver/locations/NL/ABC/LOC{number}", examples.location(id=f"LOC{number}"))
+    reached = at_once(*[outbox.expand] * 4)
+
+    assert set.union(*reached) == {emsp.platform.pk, stranger.platform.pk}
+    assert Delivery.objects.count() == 40
+    assert Message.objects.filter(expanded_at=None).count() == 0
+
+
+def test_two_drains_of_one_lane_at_once_deliver_once(cpo, emsp):
+    for number in range(30):
+        cpo.put(f"receiver/locations/NL/ABC/LOC{number}", examples.location(id=f"LOC{number}"))
+    outbox.expand()
+    tried = at_once(*[lambda: lanes.drain(emsp.platform.pk)] * 4)
+
+    assert sum(tried) == 30
+    assert [call.path.rpartition("/")[2] for call in emsp.calls] == [f"LOC{number}" for number in range(30)]
+    assert set(Delivery.objects.values_list("state", "tries")) == {("DELIVERED", 1)}
+    assert Attempt.objects.count() == 30
+
+
+def test_two_pulls_of_one_list_at_once_are_one(cpo):
+    cpo.lists["locations"] = [examples.location()]
+    second = threading.Event()
+
+    def wait_for_the_other(request):
+        second.wait(30)
+
+    cpo.answers.append(wait_for_the_other)
+
+    def pull():
+        (report,) = sync.pull_platform(cpo.platform.pk, "locations")
+        second.set()  # the first that ends is the one that found the list taken
+        return report.pull.error
+
+    assert sorted(at_once(pull, pull)) == ["", "the same list is being pulled already"]
+    assert len(cpo.calls) == 1
+
+
+# --------------------------------------------------------------------------- no database while HTTP is running
+@pytest.fixture
+def held():
+    """What a partner saw of the hub's database connection, call by call."""
+    return []
+
+
+def look(held):
+    def reply(request):
+        held.append((request.method, connection.connection is not None or connection.in_atomic_block))
+
+    return reply
+
+
+def test_no_connection_is_held_while_deliveries_are_sent(cpo, emsp, deliver, held):
+    emsp.answers.append(look(held))
+    emsp.answers.append(
+        lambda request: (
+            enveloped(status_code=2003, http_status=404) if request.method in ("PATCH", "GET") else None
+        )
+    )
+    cpo.put("receiver/locations/NL/ABC/LOC1", examples.location())
+    deliver()
+    cpo.patch("receiver/locations/NL/ABC/LOC1", {"name": "x", "last_updated": NINE})
+    deliver()
+
+    assert held == [("PUT", False), ("PATCH", False), ("GET", False)]
+
+
+def test_no_connection_is_held_while_pages_are_read(cpo, held):
+    cpo.answers.append(look(held))
+    cpo.lists["locations"] = [examples.location(id=f"LOC{number}") for number in range(3)]
+    cpo.page_size = 1
+    sync.pull_platform(cpo.platform.pk, "locations")
+
+    assert held == [("GET", False)] * 3
+
+
+def test_a_call_inside_a_transaction_is_a_fault(cpo, emsp):
+    from django.db import transaction
+
+    cpo.put("receiver/locations/NL/ABC/LOC1", examples.location())
+    outbox.expand()
+    with (
+        transaction.atomic(),
+        pytest.raises(RuntimeError, match="a partner is called inside a database transaction"),
+    ):
+        lanes.drain(emsp.platform.pk)
+
+    assert emsp.calls == []

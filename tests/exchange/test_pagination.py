@@ -1,0 +1,141 @@
+"""Pages of the hub's own lists."""
+
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from django.db import connection
+
+from locations.models import Location
+from ocpi_hub.exchange.exceptions import InvalidParameters
+from ocpi_hub.exchange.pagination import Query, page
+from tests import examples
+
+URL = "https://hub.example/list"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "offset", "limit", "cursor"),
+    [
+        ({}, 0, 100, None),
+        ({"limit": "10"}, 0, 10, None),
+        ({"limit": "100000"}, 0, 100, None),
+        ({"offset": "7", "limit": ""}, 7, 100, None),
+        ({"offset": "9" * 18}, 10**18 - 1, 100, None),
+        ({"cursor": "12-34"}, 0, 100, (12, 34)),
+        ({"cursor": ""}, 0, 100, None),
+    ],
+)
+def test_parameters_are_read(parameters, offset, limit, cursor):
+    query = Query.parse(parameters)
+
+    assert (query.offset, query.limit, query.cursor) == (offset, limit, cursor)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"limit": "0"}, "limit: '0' is not a whole number of at least 1"),
+        ({"limit": "-1"}, "limit: '-1' is not a whole number of at least 1"),
+        ({"limit": "1.5"}, "limit: '1.5' is not a whole number of at least 1"),
+        ({"limit": "\u0663"}, "limit: '\u0663' is not a whole number of at least 1"),
+        ({"offset": "x" * 50}, f"offset: '{'x' * 40}' is not a whole number of at least 0"),
+        ({"offset": "9" * 19}, f"offset: '{'9' * 19}' is not a whole number of at least 0"),
+        ({"date_from": "yesterday"}, "date_from: 'yesterday' is not a time such as 2026-01-31T12:00:00Z"),
+        ({"date_to": "2026-13-01"}, "date_to: '2026-13-01' is not a time such as 2026-01-31T12:00:00Z"),
+        ({"cursor": "1"}, "cursor: follow the Link of the page before as it is"),
+        ({"cursor": "1-2-3"}, "cursor: follow the Link of the page before as it is"),
+        ({"cursor": "1-x"}, "cursor: follow the Link of the page before as it is"),
+        ({"cursor": f"1-{'9' * 19}"}, "cursor: follow the Link of the page before as it is"),
+    ],
+)  # fmt: skip
+def test_bad_parameters_are_named(parameters, message):
+    with pytest.raises(InvalidParameters) as refused:
+        Query.parse(parameters)
+
+    assert str(refused.value) == message
+
+
+def test_a_link_repeats_every_filter_one_page_further():
+    query = Query.parse({"date_from": "2026-01-01T00:00:00Z", "offset": "20", "limit": "10", "other": "x"})
+    parts = urlsplit(query.link(URL, (5, 6)))
+
+    assert dict(parse_qsl(parts.query)) == {
+        "date_from": "2026-01-01T00:00:00Z",
+        "offset": "30",
+        "limit": "10",
+        "cursor": "5-6",
+    }
+
+
+def crawl(parameters):
+    pages = []
+    while True:
+        found = page(Location.objects.all(), Query.parse(parameters), URL)
+        pages.append((len(found.documents), found.headers["X-Total-Count"], found.headers["X-Limit"]))
+        if "Link" not in found.headers:
+            return pages
+        parameters = dict(parse_qsl(urlsplit(found.headers["Link"].partition(">")[0]).query))
+
+
+@pytest.mark.parametrize(
+    ("count", "limit", "pages"),
+    [
+        (0, 2, [(0, "0", "2")]),
+        (2, 2, [(2, "2", "2")]),
+        (3, 2, [(2, "3", "2"), (1, "3", "2")]),
+        (5, 2, [(2, "5", "2"), (2, "5", "2"), (1, "5", "2")]),
+    ],
+)
+def test_a_crawl_sees_each_object_once(cpo, count, limit, pages):
+    for number in range(count):
+        cpo.put(f"receiver/locations/NL/ABC/LOC{number}", examples.location(id=f"LOC{number}"))
+
+    assert crawl({"limit": str(limit)}) == pages
+
+
+def test_an_offset_works_without_a_cursor(cpo):
+    for number in range(3):
+        cpo.put(f"receiver/locations/NL/ABC/LOC{number}", examples.location(id=f"LOC{number}"))
+    found = page(Location.objects.all(), Query.parse({"offset": "2", "limit": "1"}), URL)
+
+    assert ['"LOC2"' in document for document in found.documents] == [True]
+    assert "Link" not in found.headers
+    assert page(Location.objects.all(), Query.parse({"offset": "9"}), URL).documents == []
+
+
+@pytest.mark.parametrize(
+    ("filters", "found"),
+    [
+        ({"date_from": "2026-03-01T08:00:00Z"}, 3),
+        ({"date_from": "2026-03-01T09:00:00Z"}, 2),
+        ({"date_to": "2026-03-01T09:00:00Z"}, 1),
+        ({"date_from": "2026-03-01T09:00:00Z", "date_to": "2026-03-01T10:00:00Z"}, 1),
+    ],
+)
+def test_date_from_is_included_and_date_to_is_not(cpo, filters, found):
+    for hour in (8, 9, 10):
+        cpo.put(
+            f"receiver/locations/NL/ABC/LOC{hour}",
+            examples.location(id=f"LOC{hour}", last_updated=f"2026-03-01T{hour:02}:00:00Z"),
+        )
+
+    assert page(Location.objects.all(), Query.parse(filters), URL).headers["X-Total-Count"] == str(found)
+
+
+@pytest.mark.usefixtures("transactional_db")
+def test_a_page_stops_at_the_oldest_open_transaction(cpo):
+    """A row that a transaction, still open, may commit with a lower place is not jumped over."""
+    connection.ensure_connection()
+    older = connection.copy("older")
+    try:
+        with older.cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute("SELECT pg_current_xact_id()")
+        cpo.put("receiver/locations/NL/ABC/LOC1", examples.location())
+        assert list(Location.objects.settled()) == []
+        with older.cursor() as cursor:
+            cursor.execute("COMMIT")
+    finally:
+        older.close()
+
+    assert [row.key for row in Location.objects.settled()] == ["LOC1"]
