@@ -62,6 +62,9 @@ def shared_hub(folders: Callable[[], Path]) -> Iterator[Hub]:
 def hub(shared_hub: Hub) -> Iterator[Hub]:
     """For stories that disturb nobody: each registers parties of its own."""
     yield shared_hub
+    # Partners that are gone would look like an outage to the stories after this one.
+    gone = [partner.platform_id for partner in shared_hub.partners]
+    shared_hub.sql("UPDATE partners_platform SET status = 'SUSPENDED' WHERE id = ANY(%s)", gone)
     shared_hub.end_partners()
 
 
