@@ -11,7 +11,7 @@ from django.db import connection
 from django_celery_beat.models import PeriodicTask
 
 from credentials import handshake
-from ocpi_hub.exchange import sync
+from ocpi_hub.exchange import outbox, sync
 from ocpi_hub.exchange.exceptions import HandshakeFailed
 from ocpi_hub.exchange.models import Delivery
 from ocpi_hub.partners.claims import Claim, ClaimRefused
@@ -460,8 +460,6 @@ def test_delete_ends_tokens_pushes_and_pulls(network, cpo, deliver):
     peer.invitation()
     peer.post()
     cpo.put("receiver/locations/NL/ABC/LOC1", examples.location())
-    from ocpi_hub.exchange import outbox
-
     outbox.expand()
     peer.calls.clear()
 
