@@ -13,7 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from ocpi_hub.exchange import repairs, sync, transports
-from ocpi_hub.exchange.delivery import describe
+from ocpi_hub.exchange.delivery import describe, masked
 from ocpi_hub.exchange.exceptions import HandshakeFailed, InvalidParameters, MethodUnavailable
 from ocpi_hub.exchange.models import Delivery, Lane
 from ocpi_hub.exchange.routing import hub_party, interfaces
@@ -69,7 +69,7 @@ def discover(url: str, token: str, spoken: list[str], ids: MessageIDs) -> Peer:
     The newest version of `spoken` that the partner has is chosen. Raises HandshakeFailed.
     """
     answer, base64 = _first_answer(url, token, ids)
-    listed = _read(_data(answer, url), list[Version], url)
+    listed = _read(_data(answer, url, token), list[Version], url)
     offered = {row.version: row.url for row in listed}
     common = [version for version in spoken if version in offered]
     if not common:
@@ -79,7 +79,7 @@ def discover(url: str, token: str, spoken: list[str], ids: MessageIDs) -> Peer:
         )
     details_url = offered[common[-1]]
     with transports.new_client(token, base64=base64) as client:
-        data = _data(_get(client, details_url, ids), details_url)
+        data = _data(_get(client, details_url, ids), details_url, token)
     details = _read(data, VersionDetails, details_url)
     return Peer(common[-1], _needed(details, details_url), base64)
 
@@ -101,9 +101,9 @@ def _get(client: PlatformClient, url: str, ids: MessageIDs) -> Answer:
         raise HandshakeFailed(f"GET {url}: {failure}") from failure
 
 
-def _data(answer: Answer, url: str) -> Any:
+def _data(answer: Answer, url: str, token: str) -> Any:
     if not answer.ok or answer.envelope is None:
-        raise HandshakeFailed(f"GET {url}: {describe(answer)}")
+        raise HandshakeFailed(f"GET {url}: {describe(answer, token)}")
     return answer.envelope.data
 
 
@@ -294,5 +294,5 @@ def _send(method: str, peer: Peer, with_token: str, ours: str, ids: MessageIDs) 
         except CallFailed as failure:
             raise HandshakeFailed(f"{method} {url}: {failure}") from failure
     if not answer.ok or answer.envelope is None:
-        raise HandshakeFailed(f"{method} {url}: {describe(answer)}")
+        raise HandshakeFailed(f"{method} {url}: {masked(describe(answer, with_token), ours)}")
     return _read(answer.envelope.data, Credentials, url, method)

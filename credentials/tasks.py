@@ -7,6 +7,7 @@ from celery import shared_task
 from credentials import handshake
 from ocpi_hub.exchange.exceptions import OCPIError
 from ocpi_hub.partners.models import Platform
+from ocpi_hub.partners.secrets import UnreadableSecret
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +22,7 @@ def announce_changes() -> int:
     for platform in Platform.objects.registered().exclude(announced=handshake.announcement()):
         try:
             handshake.announce(platform)
-        except OCPIError as failure:
+        except (OCPIError, UnreadableSecret) as failure:
             logger.warning("%s could not be told that our endpoints changed: %s", platform, failure)
         else:
             told += 1
