@@ -1,0 +1,89 @@
+"""System checks of the settings."""
+
+import pytest
+
+from ocpi_hub import checks
+
+KEY = "b25seS1mb3ItbWFrZS1jaGVjay1vbmx5LWZvci1tYWs="
+
+
+def ids(found):
+    return [fault.id for fault in found]
+
+
+@pytest.mark.parametrize(
+    ("check", "changes", "found"),
+    [
+        (checks.settings_are_readable, {"MISREAD_SETTINGS": []}, []),
+        (checks.settings_are_readable, {"MISREAD_SETTINGS": ["a", "b"]}, ["hub.E001", "hub.E001"]),
+        (checks.keys_are_keys, {"HUB_KEYS": [KEY, KEY]}, []),
+        (checks.keys_are_keys, {"HUB_KEYS": []}, ["hub.E002"]),
+        (checks.keys_are_keys, {"HUB_KEYS": [KEY, "short"]}, ["hub.E003"]),
+        (checks.base_url_is_a_url, {"HUB_BASE_URL": "https://hub.example"}, []),
+        (checks.base_url_is_a_url, {"HUB_BASE_URL": "https://hub.example/below"}, []),
+        (checks.base_url_is_a_url, {"HUB_BASE_URL": "hub.example"}, ["hub.E004"]),
+        (checks.base_url_is_a_url, {"HUB_BASE_URL": "ftp://hub.example"}, ["hub.E004"]),
+        (checks.base_url_is_a_url, {"HUB_BASE_URL": "https://hub.example?x=1"}, ["hub.E004"]),
+        (checks.base_url_is_a_url, {"HUB_BASE_URL": "https://hub.example#x"}, ["hub.E004"]),
+        (checks.base_url_is_a_url, {"HUB_BASE_URL": "https://"}, ["hub.E004"]),
+        (checks.party_is_a_party, {"HUB_COUNTRY_CODE": "NL", "HUB_PARTY_ID": "H1"}, []),
+        (checks.party_is_a_party, {"HUB_COUNTRY_CODE": "NLD"}, ["hub.E005"]),
+        (checks.party_is_a_party, {"HUB_COUNTRY_CODE": "N1"}, ["hub.E005"]),
+        (checks.party_is_a_party, {"HUB_PARTY_ID": ""}, ["hub.E005"]),
+        (checks.party_is_a_party, {"HUB_PARTY_ID": "LONG"}, ["hub.E005"]),
+        (checks.party_is_a_party, {"HUB_PARTY_ID": "\u00c4B"}, ["hub.E005"]),
+        (checks.numbers_make_sense, {"HUB_PORT": 65535, "HUB_RETRY_SCHEDULE": [0, 1]}, []),
+        (checks.numbers_make_sense, {"HUB_PORT": 65536}, ["hub.E006"]),
+        (checks.numbers_make_sense, {"HUB_PORT": 0}, ["hub.E006"]),
+        (checks.numbers_make_sense, {"HUB_RETRY_SCHEDULE": [5, -1]}, ["hub.E006"]),
+        (checks.numbers_make_sense, {"HUB_PAGE_LIMIT": 0, "HUB_PULL_OVERLAP": -1}, ["hub.E006", "hub.E006"]),
+        (
+            checks.one_partner_cannot_hold_all_connections,
+            {"HUB_DB_POOL": 0, "HUB_CONCURRENT_REQUESTS": 99},
+            [],
+        ),
+        (
+            checks.one_partner_cannot_hold_all_connections,
+            {"HUB_DB_POOL": 9, "HUB_CONCURRENT_REQUESTS": 8},
+            [],
+        ),
+        (
+            checks.one_partner_cannot_hold_all_connections,
+            {"HUB_DB_POOL": 8, "HUB_CONCURRENT_REQUESTS": 8},
+            ["hub.E008"],
+        ),
+        (checks.private_urls_are_refused, {"HUB_ALLOW_PRIVATE_URLS": False}, []),
+        (checks.private_urls_are_refused, {"HUB_ALLOW_PRIVATE_URLS": True}, ["hub.W001"]),
+    ],
+)
+def test_what_is_wrong_is_named(settings, check, changes, found):
+    for name, value in changes.items():
+        setattr(settings, name, value)
+
+    assert ids(check(None)) == found
+
+
+@pytest.mark.parametrize("name", checks.LEAST)
+def test_each_number_has_a_least_value(settings, name):
+    setattr(settings, name, checks.LEAST[name] - 1)
+
+    (fault,) = checks.numbers_make_sense(None)
+    assert (fault.id, fault.msg) == ("hub.E006", f"{name} is out of range.")
+
+
+def test_a_key_is_not_shown(settings):
+    settings.HUB_KEYS = ["nearly-a-key"]
+
+    (fault,) = checks.keys_are_keys(None)
+    assert "nearly-a-key" not in f"{fault.msg} {fault.hint}"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("databases", "pool", "found"),
+    [(["default"], 10, []), (["default"], 100_000, ["hub.E007"]), (None, 100_000, []), (["default"], 0, [])],
+)
+def test_connections_fit_into_the_database(settings, databases, pool, found):
+    settings.HUB_DB_POOL = pool
+
+    assert ids(checks.connections_suffice(None, databases=databases)) == found
