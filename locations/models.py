@@ -67,14 +67,20 @@ class Location(OwnedObject):
 
     @classmethod
     def project(cls, row_id: int, wire: Any, part: str | None) -> None:
+        if part:
+            _upsert_evses([(row_id, wire)])
+        else:
+            cls.project_many([(row_id, wire)])
+
+    @classmethod
+    def project_many(cls, rows: list[tuple[int, Any]]) -> None:
         """Keep the EVSE rows in step; an EVSE that the owner no longer sends is kept, as retired (P78)."""
-        evses = [wire] if part else wire.evses or []
+        evses = [(row_id, evse) for row_id, wire in rows for evse in wire.evses or []]
+        _upsert_evses(evses)
         with connection.cursor() as cursor:
-            if evses:
-                cursor.execute(_UPSERT_EVSES, _columns(row_id, evses))
-            if not part:
-                uids = [evse.uid.upper() for evse in evses]
-                cursor.execute(_RETIRE_EVSES, {"location": row_id, "uids": uids})
+            cursor.execute(
+                _RETIRE_EVSES, {**_columns(evses), "all_locations": [row_id for row_id, _ in rows]}
+            )
 
 
 class EVSE(models.Model):
@@ -109,9 +115,10 @@ class EVSE(models.Model):
 
 _UPSERT_EVSES = """
 INSERT INTO locations_evse (location_id, uid, evse_id, status, connectors, last_updated, status_since)
-SELECT %(location)s, evse.uid, evse.evse_id, evse.status, evse.connectors, evse.last_updated, evse.last_updated
-FROM unnest(%(uids)s::text[], %(evse_ids)s::text[], %(statuses)s::text[], %(connectors)s::int[],
-            %(times)s::timestamptz[]) AS evse(uid, evse_id, status, connectors, last_updated)
+SELECT evse.location, evse.uid, evse.evse_id, evse.status, evse.connectors, evse.last_updated, evse.last_updated
+FROM unnest(%(locations)s::bigint[], %(uids)s::text[], %(evse_ids)s::text[], %(statuses)s::text[],
+            %(connectors)s::int[], %(times)s::timestamptz[])
+    AS evse(location, uid, evse_id, status, connectors, last_updated)
 ON CONFLICT (location_id, key) DO UPDATE SET
     uid = excluded.uid, evse_id = excluded.evse_id, status = excluded.status, connectors = excluded.connectors,
     last_updated = excluded.last_updated, retired_at = NULL,
@@ -125,16 +132,24 @@ WHERE (locations_evse.uid, locations_evse.evse_id, locations_evse.status, locati
 
 _RETIRE_EVSES = """
 UPDATE locations_evse SET retired_at = now()
-WHERE location_id = %(location)s AND retired_at IS NULL AND key <> ALL(%(uids)s)
+WHERE location_id = ANY(%(all_locations)s) AND retired_at IS NULL AND NOT EXISTS (
+    SELECT FROM unnest(%(locations)s::bigint[], %(uids)s::text[]) AS sent(location, uid)
+    WHERE sent.location = location_id AND upper(sent.uid) = key)
 """
 
 
-def _columns(row_id: int, evses: list[chapter.EVSE]) -> dict[str, Any]:
+def _upsert_evses(evses: list[tuple[int, chapter.EVSE]]) -> None:
+    if evses:
+        with connection.cursor() as cursor:
+            cursor.execute(_UPSERT_EVSES, _columns(evses))
+
+
+def _columns(evses: list[tuple[int, chapter.EVSE]]) -> dict[str, Any]:
     return {
-        "location": row_id,
-        "uids": [evse.uid for evse in evses],
-        "evse_ids": [evse.evse_id for evse in evses],
-        "statuses": [evse.status for evse in evses],
-        "connectors": [len(evse.connectors) for evse in evses],
-        "times": [evse.last_updated for evse in evses],
+        "locations": [row_id for row_id, _ in evses],
+        "uids": [evse.uid for _, evse in evses],
+        "evse_ids": [evse.evse_id for _, evse in evses],
+        "statuses": [evse.status for _, evse in evses],
+        "connectors": [len(evse.connectors) for _, evse in evses],
+        "times": [evse.last_updated for _, evse in evses],
     }

@@ -179,6 +179,12 @@ class OwnedObject(models.Model):
         """
 
     @classmethod
+    def project_many(cls, rows: list[tuple[int, Any]]) -> None:
+        """The same for several whole objects, each with its row."""
+        for row_id, wire in rows:
+            cls.project(row_id, wire, None)
+
+    @classmethod
     def variant_of(cls, text: str | None) -> str:
         """The variant that a request names, or the default. ValueError when there is no such."""
         if not cls.variant_field:

@@ -86,56 +86,83 @@ def agree(model: Model, address: Address, wire: Any) -> None:
 
 
 # ------------------------------------------------------------------------------------------ whole objects
-def save(
-    model: Model,
-    address: Address,
-    incoming: Incoming,
-    source: Platform,
-    *,
-    digest: str = "",
-    received: str | None = None,
-) -> Stored:
-    """One upsert of document and columns; it leaves a row alone that is newer."""
-    wire = incoming.wire
-    values = {
+class Writing(NamedTuple):
+    """An object to be written, and what a pull notes beside it."""
+
+    address: Address
+    incoming: Incoming
+    digest: str = ""
+    received: str | None = None  # as it came, when it was repaired
+
+
+def save(model: Model, address: Address, incoming: Incoming, source: Platform) -> Stored:
+    """Write one object, unless the present row is newer."""
+    return save_many(model, [Writing(address, incoming)], source)[0]
+
+
+def save_many(model: Model, writings: list[Writing], source: Platform) -> list[Stored]:
+    """Write different objects by one upsert of documents and columns; what became of each, in their order."""
+    if not writings:
+        return []
+    rows = [_values(model, writing, source) for writing in writings]
+    written = _upsert(model, rows)
+    found = [written.get(_name(model, row)) for row in rows]
+    model.project_many(
+        [(row[0], writing.incoming.wire) for row, writing in zip(found, writings, strict=True) if row]
+    )
+    return [
+        Stored(*row) if row else Stored(_row_id(model, writing.address), created=False, stale=True)
+        for row, writing in zip(found, writings, strict=True)
+    ]
+
+
+def _values(model: Model, writing: Writing, source: Platform) -> dict[str, Any]:
+    wire = writing.incoming.wire
+    return {
         "country_code": wire.country_code,
         "party_id": wire.party_id,
         "object_id": getattr(wire, model.id_field),
         "audience": "",
         "source_id": source.pk,
         "last_updated": aware(wire.last_updated),
-        "document": incoming.document,
-        "received": received,
-        "digest": digest,
+        "document": writing.incoming.document,
+        "received": writing.received,
+        "digest": writing.digest,
         "missing_since": None,
         **model.columns(wire),
     }
-    row = _upsert(model, values)
-    if row is None:
-        return Stored(_row_id(model, address), created=False, stale=True)
-    model.project(row[0], wire, None)
-    return Stored(row_id=row[0], created=row[1])
+
+
+def _name(model: Model, values: dict[str, Any]) -> str:
+    """Owner, id and variant in one text; no id holds the character between them."""
+    names = ("country_code", "party_id", "object_id", *filter(None, [model.variant_field]))
+    return "\n".join(values[name] for name in names)
 
 
 _KEY = ("owner_key", "key", "audience")
 
 
-def _upsert(model: Model, values: dict[str, Any]) -> tuple[int, bool] | None:
-    """(row id, whether it is new), or None when the present row is newer."""
+def _upsert(model: Model, rows: list[dict[str, Any]]) -> dict[str, tuple[int, bool]]:
+    """(row id, whether it is new) by name; those are missing whose present row is newer."""
     table = connection.ops.quote_name(model._meta.db_table)
-    names = [connection.ops.quote_name(name) for name in values]
+    names = [connection.ops.quote_name(name) for name in rows[0]]
     changes = ", ".join(f"{name} = excluded.{name}" for name in names)
     conflict = ", ".join(_KEY + ((model.variant_field,) if model.variant_field else ()))
+    returned = ["country_code", "party_id", "object_id", *filter(None, [model.variant_field])]
+    values = ", ".join([f"({', '.join(['%s'] * len(names))})"] * len(rows))
     # Names come from the models, never from a message; every value is a parameter.
     statement = (
-        f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(['%s'] * len(names))}) "  # noqa: S608
+        f"INSERT INTO {table} ({', '.join(names)}) VALUES {values} "  # noqa: S608
         f"ON CONFLICT ({conflict}) DO UPDATE SET {changes}, changed_at = now() "
-        f"WHERE {table}.last_updated <= excluded.last_updated RETURNING id, (xmax = 0)"
+        f"WHERE {table}.last_updated <= excluded.last_updated "
+        f"RETURNING id, (xmax = 0), {', '.join(map(connection.ops.quote_name, returned))}"
     )
     with connection.cursor() as cursor:
-        cursor.execute(statement, list(values.values()))
-        row: tuple[int, bool] | None = cursor.fetchone()
-    return row
+        cursor.execute(statement, [value for row in rows for value in row.values()])
+        return {
+            _name(model, dict(zip(returned, row[2:], strict=True))): (row[0], row[1])
+            for row in cursor.fetchall()
+        }
 
 
 def _row_id(model: Model, address: Address) -> int:

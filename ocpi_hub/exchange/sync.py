@@ -264,8 +264,8 @@ class _Run:
             if item:
                 taken[item.mark] = item
         present = self._present(list(taken.values()))
-        messages = [self._keep(pull, item, present.get(mark)) for mark, item in taken.items()]
-        outbox.publish_many(message for message in messages if message)
+        news = [item for mark, item in taken.items() if self._is_news(pull, item, present.get(mark))]
+        self._keep(pull, news)
         self._forget_refusals([name for item in taken.values() for name in item.names])
 
     def _take(self, pull: Pull, document: bytes) -> "_Taken | None":
@@ -306,8 +306,8 @@ class _Run:
         )
         return {_mark(row.own_address): row for row in rows.order_by("id")}
 
-    def _keep(self, pull: Pull, item: "_Taken", row: OwnedObject | None) -> Any:
-        """Store one object and count it; the Message to publish when its content is new."""
+    def _is_news(self, pull: Pull, item: "_Taken", row: OwnedObject | None) -> bool:
+        """Whether its content is to be stored; counts it when not."""
         moment = store.aware(item.incoming.wire.last_updated)
         if row is not None:
             self.seen.append(row.pk)
@@ -315,24 +315,28 @@ class _Run:
                 self.model.objects.filter(pk=row.pk).update(missing_since=None)
             if row.last_updated > moment:
                 pull.stale += 1
-                return None
+                return False
             if (row.digest or store.digest_of(parse(row.document.encode()))) == item.digest:
                 pull.unchanged += 1
                 if not row.digest:
                     self.model.objects.filter(pk=row.pk).update(digest=item.digest)
-                return None
-        stored = store.save(
-            self.model, item.address, item.incoming, self.platform, digest=item.digest, received=item.received
-        )
-        if stored.stale:
-            pull.stale += 1
-            return None
-        self.seen.append(stored.row_id)
-        if stored.created:
-            pull.new += 1
-        else:
-            pull.changed += 1
-        return outbox.message(self.model, item.address, stored, self.platform, self.ids)
+                return False
+        return True
+
+    def _keep(self, pull: Pull, news: "list[_Taken]") -> None:
+        """Store, count and publish."""
+        writings = [store.Writing(item.address, item.incoming, item.digest, item.received) for item in news]
+        messages = []
+        stored = store.save_many(self.model, writings, self.platform)
+        for item, result in zip(news, stored, strict=True):
+            if result.stale:
+                pull.stale += 1
+                continue
+            self.seen.append(result.row_id)
+            pull.new += result.created
+            pull.changed += not result.created
+            messages.append(outbox.message(self.model, item.address, result, self.platform, self.ids))
+        outbox.publish_many(messages)
 
     def _refuse(self, pull: Pull, raw: Any, document: bytes, reason: str) -> None:
         pull.refused += 1
