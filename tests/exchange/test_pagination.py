@@ -125,17 +125,17 @@ def test_date_from_is_included_and_date_to_is_not(cpo, filters, found):
 @pytest.mark.usefixtures("transactional_db")
 def test_a_page_stops_at_the_oldest_open_transaction(cpo):
     """A row that a transaction, still open, may commit with a lower place is not jumped over."""
-    connection.ensure_connection()
+    cpo.put("receiver/locations/NL/ABC/LOC0", examples.location(id="LOC0"))
+    # Older than all transactions there are, those of other databases on this server included.
+    Location.objects.update(inserted_in="3")
     older = connection.copy("older")
     try:
         with older.cursor() as cursor:
             cursor.execute("BEGIN")
             cursor.execute("SELECT pg_current_xact_id()")
         cpo.put("receiver/locations/NL/ABC/LOC1", examples.location())
-        assert list(Location.objects.settled()) == []
-        with older.cursor() as cursor:
-            cursor.execute("COMMIT")
+
+        assert [row.key for row in Location.objects.order_by("key")] == ["LOC0", "LOC1"]
+        assert [row.key for row in Location.objects.settled()] == ["LOC0"]
     finally:
         older.close()
-
-    assert [row.key for row in Location.objects.settled()] == ["LOC1"]

@@ -1,0 +1,82 @@
+"""From whom, to whom."""
+
+import pytest
+
+from ocpi_hub.exchange.exceptions import HubError, InvalidParameters, UnknownReceiver
+from ocpi_hub.exchange.routing import Receiver, Route, hub_party, interfaces, receivers, route
+from ocpi_hub.partners.models import Party
+from ocpi_hub.protocol.headers import Routing
+from ocpi_hub.protocol.types import PartyRef
+from tests.partners import register
+from tokens.models import Token
+
+ABC, MSP = PartyRef("NL", "ABC"), PartyRef("DE", "MSP")
+
+
+@pytest.mark.parametrize(
+    "routing",
+    [Routing(), Routing(sender=ABC), Routing(to=PartyRef("nl", "hub"), sender=PartyRef("nl", "abc"))],
+)
+def test_a_message_to_the_hub_or_to_nobody_is_the_hubs(cpo, routing):
+    found = route(routing, cpo.platform)
+
+    assert found.sender.key == "NL*ABC"
+    assert found.answer_headers()["OCPI-from-party-id"] == "HUB"
+    assert found.answer_headers()["OCPI-to-party-id"].upper() == "ABC"
+
+
+@pytest.mark.parametrize(
+    ("routing", "error", "message"),
+    [
+        (
+            Routing(sender=MSP),
+            InvalidParameters,
+            r"OCPI-from names DE\*MSP, which is no party of your platform",
+        ),
+        (Routing(to=MSP, sender=ABC), HubError, r"does not relay requests to DE\*MSP"),
+        (
+            Routing(to=PartyRef("BE", "NIX")),
+            UnknownReceiver,
+            r"OCPI-to names BE\*NIX, and this hub knows no such",
+        ),
+    ],
+)
+def test_other_messages_are_refused(cpo, emsp, routing, error, message):
+    with pytest.raises(error, match=message):
+        route(routing, cpo.platform)
+
+
+def test_a_party_that_has_announced_no_role_is_nobody(cpo, emsp):
+    Party.objects.filter(key="DE*MSP").update(roles=[])
+
+    with pytest.raises(UnknownReceiver):
+        route(Routing(to=MSP), cpo.platform)
+    with pytest.raises(InvalidParameters):
+        route(Routing(sender=MSP), emsp.platform)
+
+
+@pytest.mark.django_db
+def test_who_speaks_for_several_parties_says_for_which(network):
+    partner = register(network, "BIG", "BE-ONE-CPO", "BE-TWO-CPO")
+
+    assert route(Routing(sender=PartyRef("BE", "TWO")), partner.platform) == Route(PartyRef("BE", "TWO"))
+    with pytest.raises(InvalidParameters, match="speaks for more than one party"):
+        route(Routing(), partner.platform)
+
+
+def test_the_receivers_of_tokens_are_operators(cpo, emsp, stranger):
+    assert list(receivers(Token)) == [
+        Receiver(cpo.platform.pk, "NL*ABC", ["NL*ABC"]),
+        Receiver(stranger.platform.pk, "FR*XYZ", ["FR*XYZ"]),
+    ]
+
+
+def test_every_module_is_offered_both_ways_and_credentials_once(settings):
+    settings.OCPI_MODULES = ["locations"]
+
+    assert interfaces() == [
+        ("credentials", "SENDER"),
+        ("locations", "SENDER"),
+        ("locations", "RECEIVER"),
+    ]
+    assert hub_party() == PartyRef("NL", "HUB")
