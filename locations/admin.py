@@ -36,6 +36,13 @@ class LocationAdmin(OwnedObjectAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Location]:
         return super().get_queryset(request).annotate(is_usable=Location.has_usable_evse())
 
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [*super().get_fields(request, obj), "operated_by"]
+
+    @admin.display(description="operator")
+    def operated_by(self, row: Location) -> str:
+        return row.operator_name
+
     @admin.display(description="expired", empty_value="")
     def expired(self, row: Any) -> str:
         """A Location without a usable EVSE counts as expired; it is served all the same (LOC-11)."""

@@ -6,7 +6,9 @@ from django.db import connection, models
 from django.db.models.functions import Upper
 
 from ocpi_hub.exchange.ownedobject import Child, OwnedObject
+from ocpi_hub.partners.models import Party
 from ocpi_hub.protocol import locations as chapter
+from ocpi_hub.protocol.codec import parse
 from ocpi_hub.protocol.envelope import StatusCode
 
 # Time zones of countries that have one, for feeds that name none; Windows' names for feeds that use those.
@@ -64,6 +66,14 @@ class Location(OwnedObject):
             status="REMOVED"
         )
         return models.Exists(usable)
+
+    @property
+    def operator_name(self) -> str:
+        """Who operates it; without an operator it is the business that its owner announced (LOC-20)."""
+        if operator := parse(self.document.encode()).get("operator"):
+            return str(operator["name"])
+        owner = Party.objects.filter(key=self.owner_key).first()
+        return str(owner.business_details.get(self.owner_role, {}).get("name", "")) if owner else ""
 
     @classmethod
     def project(cls, row_id: int, wire: Any, part: str | None) -> None:
