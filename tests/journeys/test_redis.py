@@ -66,7 +66,7 @@ def test_without_redis_pushes_are_answered_as_fast_and_delivered(
     error: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    hub = new_hub(REDIS_URL=redis.url, HUB_TOTAL_TIMEOUT="4")
+    hub = new_hub(REDIS_URL=redis.url, HUB_TOTAL_TIMEOUT="2")
     cpo = hub.simulated("cpo", "NL-ABC", "--count", "0")
     emsp = hub.simulated("emsp", "DE-MSP", "--tokens", "0")
     story = Story(hub, cpo, emsp)
