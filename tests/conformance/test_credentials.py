@@ -243,7 +243,7 @@ def test_the_same_role_of_the_same_party_twice_is_refused(peer):
     assert answered.message == "$.roles[1]: the same role of the same party is listed twice"
 
 
-@pytest.mark.row("CRED-25", "HUB-05")
+@pytest.mark.row("CRED-25")
 def test_a_platform_may_speak_for_three_parties_of_one_role(network, emsp, deliver):
     peer = Peer(network, parties=("NL-AAA-CPO", "NL-BBB-CPO", "BE-CCC-CPO", "BE-CCC-EMSP"))
     peer.invitation()
