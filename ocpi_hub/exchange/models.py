@@ -187,13 +187,13 @@ class RepairRule(models.Model):
     """One row of a partner's repair table: what is mended in its pulled objects, and how often it was."""
 
     class Kind(models.TextChoices):
-        TEXT = "TEXT", "a number where text belongs becomes text"
-        NUMBER = "NUMBER", "text where a number belongs becomes a number"
-        TIME = "TIME", "another form of a timestamp becomes the specified one"
-        VALUE = "VALUE", "an unknown value becomes the given one"
-        RENAME = "RENAME", "a field with the name in the argument takes this name"
-        FILL = "FILL", "a missing or null field gets the given value"
-        OWNER = "OWNER", "a missing owner becomes the party that was asked"
+        TEXT = "TEXT", "number to text"
+        NUMBER = "NUMBER", "text to number"
+        TIME = "TIME", "other form of time to the specified one"
+        VALUE = "VALUE", "unknown value to a known one"
+        RENAME = "RENAME", "field under an older name"
+        FILL = "FILL", "missing field filled in"
+        OWNER = "OWNER", "missing owner filled in"
 
     platform = models.ForeignKey(Platform, models.CASCADE, related_name="repair_rules")
     module = models.CharField(max_length=20)
@@ -218,9 +218,12 @@ class RepairRule(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.path or 'anywhere'}" + (
-            f" {self.argument}" if self.argument is not None else ""
-        )
+        return f"{self.get_kind_display()}: {self.path or 'anywhere'}"
+
+    @property
+    def name(self) -> str:
+        """As `manage.py repairs` takes it, such as FILL:publish."""
+        return f"{self.kind}:{self.path}"
 
 
 class RefusedObject(models.Model):

@@ -53,7 +53,9 @@ class RepairTable:
 
     def __init__(self, platform: Platform, model: type[OwnedObject]) -> None:
         self.model = model
-        self.rules = list(platform.repair_rules.filter(module=model.module, enabled=True))
+        rules = platform.repair_rules.filter(module=model.module)
+        self.rules = [rule for rule in rules if rule.enabled]
+        self.switched_off = [rule for rule in rules if not rule.enabled]
         self.tally: Counter[int] = Counter()
         self.samples: dict[int, str] = {}
 
@@ -62,10 +64,21 @@ class RepairTable:
         if not isinstance(raw, dict):
             raise error
         case = _Case(self.rules, raw, owner)
-        wire = case.mend(self.model.wire, error)
+        try:
+            wire = case.mend(self.model.wire, error)
+        except InvalidObject as fault:
+            raise self._with_hint(raw, owner, fault) from None
         self.tally.update(+case.used)
         self.samples.update(case.samples)
         return wire
+
+    def _with_hint(self, raw: JSONObject, owner: PartyRef, fault: InvalidObject) -> InvalidObject:
+        """The fault, with the name of a rule that would have something to do there if it were switched on."""
+        for rule in self.switched_off:
+            for place in places(raw, rule.path) if rule.path == generic(fault.place) else ():
+                if place.path == fault.place and _REPAIRS[rule.kind](place, rule.argument, owner) is not None:
+                    return InvalidObject(fault.place, f"{fault.problem}; the repair {rule.name} is switched off")
+        return fault
 
     def save(self) -> dict[str, int]:
         """Write the counts into the table; how often each rule was used in this pull."""

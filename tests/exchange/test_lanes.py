@@ -113,6 +113,21 @@ def test_a_drain_that_lost_its_lane_claims_nothing_more_and_puts_nothing_back(cp
     assert len(emsp.calls) == 1
 
 
+def test_a_drain_that_lost_its_lane_at_the_end_of_its_slice_puts_nothing_back(cpo, emsp, monkeypatch):
+    push(cpo, "LOC1", "LOC2")
+    monkeypatch.setattr(lanes, "FLUSH_AFTER", 3600.0)
+    monkeypatch.setattr(lanes, "_must_stop", lambda lane: bool(emsp.calls))
+
+    def steal(request):
+        Lane.objects.filter(platform=emsp.platform).update(holder="another")
+
+    emsp.answers.append(steal)
+    lanes.drain(emsp.platform.pk)
+
+    assert len(emsp.calls) == 1
+    assert states() == [SENDING, SENDING]
+
+
 def test_a_drain_that_lost_its_lane_does_not_go_on_in_the_name_of_the_new_holder(cpo, emsp, monkeypatch):
     push(cpo, "LOC1", "LOC2")
     monkeypatch.setattr(lanes, "BATCH", 1)

@@ -335,6 +335,14 @@ def test_an_object_whose_id_begins_like_another_is_not_its_part(cpo, emsp):
     ]
 
 
+def test_an_evse_whose_uid_begins_like_another_is_not_its_part(cpo, emsp):
+    publish(cpo.platform, "EVSE1")
+    publish(cpo.platform, "EVSE11")
+    outbox.expand()
+
+    assert [(key, state) for key, state, _ in deliveries()] == [(EVSE1, PENDING), (f"{EVSE1}1", PENDING)]
+
+
 def test_a_message_without_a_body_is_sent_as_the_state(cpo, emsp):
     publish(cpo.platform, body=None)
     outbox.expand()

@@ -48,60 +48,68 @@ def first_connector(raw):
 @pytest.mark.parametrize(
     ("broken", "where", "mended", "rule"),
     [
-        pytest.param({"id": 4711}, ["id"], "4711", "TEXT anywhere", id="an integer as an id"),
+        pytest.param({"id": 4711}, ["id"], "4711", "number to text: anywhere", id="an integer as an id"),
         pytest.param(
-            {"evses": [examples.evse(uid=12)]}, ["evses", 0, "uid"], "12", "TEXT anywhere", id="as a uid"
+            {"evses": [examples.evse(uid=12)]},
+            ["evses", 0, "uid"],
+            "12",
+            "number to text: anywhere",
+            id="as a uid",
         ),
         pytest.param(
-            {"postal_code": 3511}, ["postal_code"], "3511", "TEXT anywhere", id="a number as a postal code"
+            {"postal_code": 3511},
+            ["postal_code"],
+            "3511",
+            "number to text: anywhere",
+            id="a number as a postal code",
         ),
         pytest.param(
             {"evses": connectors(tariff_ids=[5, 6])},
             ["evses", 0, "connectors", 0, "tariff_ids"],
             ["5", "6"],
-            "TEXT anywhere",
+            "number to text: anywhere",
             id="integers as tariff ids",
         ),
         pytest.param(
             {"coordinates": {"latitude": Decimal("52.089444"), "longitude": "5.110278"}},
             ["coordinates", "latitude"],
             "52.089444",
-            "TEXT anywhere",
+            "number to text: anywhere",
             id="a number as a coordinate",
         ),
         pytest.param(
             {"evses": connectors(max_voltage="400")},
             ["evses", 0, "connectors", 0, "max_voltage"],
             400,
-            "NUMBER anywhere",
+            "text to number: anywhere",
             id="text as a voltage",
         ),
         pytest.param(
             {"last_updated": "2026-03-01"},
             ["last_updated"],
             "2026-03-01T00:00:00Z",
-            "TIME anywhere",
+            "other form of time to the specified one: anywhere",
             id="a date",
         ),
         pytest.param(
             {"last_updated": "2026-03-01 09:30:00"},
             ["last_updated"],
             "2026-03-01T09:30:00Z",
-            "TIME anywhere",
+            "other form of time to the specified one: anywhere",
             id="a blank for the T",
         ),
         pytest.param(
             {"last_updated": "2026-03-01 10:30:00+01:00"},
             ["last_updated"],
             "2026-03-01T09:30:00Z",
-            "TIME anywhere",
+            "other form of time to the specified one: anywhere",
             id="another zone",
         ),
         pytest.param(
             {"evses": [examples.evse(status="WORKING")]},
             ["evses", 0, "status"],
             "UNKNOWN",
-            "VALUE evses[].status {'*': 'UNKNOWN'}",
+            "unknown value to a known one: evses[].status",
             id="an unknown status",
         ),
     ],
@@ -120,14 +128,14 @@ def test_a_missing_owner_becomes_the_party_that_was_asked(cpo):
     raw, counts = mend(cpo.platform, without(examples.location(), "country_code", "party_id"))
 
     assert (raw["country_code"], raw["party_id"]) == ("NL", "ABC")
-    assert counts == {"OWNER anywhere": 2}
+    assert counts == {"missing owner filled in: anywhere": 2}
 
 
 def test_an_owner_of_null_is_missing_and_a_given_one_is_kept(cpo):
     raw, counts = mend(cpo.platform, examples.location(country_code="BE", party_id=None))
 
     assert (raw["country_code"], raw["party_id"]) == ("BE", "ABC")
-    assert counts == {"OWNER anywhere": 1}
+    assert counts == {"missing owner filled in: anywhere": 1}
 
 
 @pytest.mark.parametrize(
@@ -143,14 +151,17 @@ def test_an_older_name_of_a_field_is_taken(cpo, old, new, value, mended):
 
     assert first_connector(raw)[new] == mended
     assert first_connector(raw)[old] == value
-    assert counts == {f"RENAME evses[].connectors[].{new} {old}": 1}
+    assert counts == {f"field under an older name: evses[].connectors[].{new}": 1}
 
 
 def test_a_single_tariff_id_becomes_a_list(cpo):
     raw, counts = mend(cpo.platform, examples.location(id=1, evses=connectors(tariff_id="T1")))
 
     assert first_connector(raw)["tariff_ids"] == ["T1"]
-    assert counts == {"TEXT anywhere": 1, "RENAME evses[].connectors[].tariff_ids tariff_id": 1}
+    assert counts == {
+        "number to text: anywhere": 1,
+        "field under an older name: evses[].connectors[].tariff_ids": 1,
+    }
 
 
 def test_a_renamed_value_is_mended_further(cpo):
@@ -166,14 +177,14 @@ def test_an_older_name_with_a_value_that_does_not_fit_is_left_alone(cpo):
 
     assert "parking_type" not in raw
     assert raw["type"] == "UNKNOWN"
-    assert counts == {"TEXT anywhere": 1}
+    assert counts == {"number to text: anywhere": 1}
 
 
 def test_an_older_name_is_not_taken_over_a_newer_one(cpo):
     raw, counts = mend(cpo.platform, examples.location(id=1, type="ON_STREET", parking_type="ON_DRIVEWAY"))
 
     assert raw["parking_type"] == "ON_DRIVEWAY"
-    assert counts == {"TEXT anywhere": 1}
+    assert counts == {"number to text: anywhere": 1}
 
 
 def test_windows_names_of_time_zones_are_known(cpo):
@@ -231,7 +242,7 @@ def test_good_times_beside_a_refused_one_are_neither_changed_nor_counted(cpo):
     raw, counts = mend(cpo.platform, examples.location(evses=evses))
 
     assert [evse["last_updated"] for evse in raw["evses"]] == ["2026-03-01T08:00:00Z", "2026-03-01T09:00:00Z"]
-    assert counts == {"TIME anywhere": 1}
+    assert counts == {"other form of time to the specified one: anywhere": 1}
 
 
 @pytest.mark.parametrize(
@@ -343,7 +354,7 @@ def test_an_odd_argument_of_a_rule_does_no_harm(cpo, argument):
     raw, counts = mend(cpo.platform, examples.location(id=1))
 
     assert raw == examples.location(id="1")
-    assert counts == {"TEXT anywhere": 1}
+    assert counts == {"number to text: anywhere": 1}
 
 
 def test_a_filler_that_looks_at_an_odd_field_does_no_harm(cpo):
@@ -391,7 +402,7 @@ def test_a_pull_keeps_the_object_as_it_came_beside_the_mended_one(cpo):
 def test_a_pull_counts_and_samples_its_repairs(cpo):
     report = pull(cpo, examples.location(id=1), examples.location(id=2))
 
-    assert report.repairs == {"TEXT anywhere": 2}
+    assert report.repairs == {"number to text: anywhere": 2}
     rule = cpo.platform.repair_rules.get(module="locations", kind="TEXT")
     assert (rule.times, rule.sample) == (2, "$.id: 2 became '2'")
     assert rule.last_used_at is not None
@@ -486,3 +497,12 @@ def test_the_command_shows_and_switches_rules(cpo, capsys):
 def test_the_command_names_a_rule_that_is_not_there(cpo):
     with pytest.raises(CommandError, match="has no rule FILL:nothing"):
         call_command("repairs", platform=cpo.platform.pk, enable=["FILL:nothing"])
+
+
+def test_a_refusal_names_the_repair_that_is_switched_off(cpo):
+    with pytest.raises(InvalidObject) as refused:
+        mend(cpo.platform, without(examples.location(), "publish"))
+
+    assert (
+        str(refused.value) == "$.publish: required field is missing; the repair FILL:publish is switched off"
+    )

@@ -725,7 +725,7 @@ def test_the_command_reports_as_json(cpo, capsys):
             "stale": 0,
             "refused": 1,
             "repaired": 1,
-            "repairs": {"TEXT anywhere": 1},
+            "repairs": {"number to text: anywhere": 1},
             "refusals": [{"id": "NL*ABC/BAD", "reason": "$.publish: neither true nor false"}],
         }
     ]

@@ -29,7 +29,7 @@ class Command(BaseCommand):
         table = [
             {
                 "module": rule.module,
-                "rule": f"{rule.kind}:{rule.path}",
+                "rule": rule.name,
                 "argument": rule.argument,
                 "enabled": rule.enabled,
                 "times": rule.times,
