@@ -77,7 +77,9 @@ class RepairTable:
         for rule in self.switched_off:
             for place in places(raw, rule.path) if rule.path == generic(fault.place) else ():
                 if place.path == fault.place and _REPAIRS[rule.kind](place, rule.argument, owner) is not None:
-                    return InvalidObject(fault.place, f"{fault.problem}; the repair {rule.name} is switched off")
+                    return InvalidObject(
+                        fault.place, f"{fault.problem}; the repair {rule.name} is switched off"
+                    )
         return fault
 
     def save(self) -> dict[str, int]:

@@ -5,6 +5,7 @@ It runs in threads of its own, beside Celery's, and asks PostgreSQL only.
 
 import logging
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,11 +14,11 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from ocpi_hub.exchange import lanes, outbox
+from ocpi_hub.exchange import lanes, outbox, sync
 
 logger = logging.getLogger(__name__)
 
-_pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="sweep")
+_pool = ThreadPoolExecutor(max_workers=16, thread_name_prefix="sweep")
 _failing_lanes = threading.BoundedSemaphore(max(1, settings.HUB_WORKER_THREADS // 4))
 
 
@@ -32,6 +33,14 @@ def drain(platform_id: int) -> int:
             return lanes.drain(platform_id)
         finally:
             _failing_lanes.release()
+    finally:
+        connection.close()
+
+
+def pull(platform_id: int, module: str) -> None:
+    """Read a list for the first time. Of several who try, one does."""
+    try:
+        sync.pull_platform(platform_id, module)
     finally:
         connection.close()
 
@@ -55,15 +64,17 @@ def _run() -> None:
     while not pause.wait(settings.HUB_SWEEP_INTERVAL):
         try:
             for platform_id in sweep():
-                _pool.submit(_drain_and_log, platform_id)
+                _pool.submit(_logged, drain, platform_id)
+            for platform_id, module in sync.never_pulled(timezone.now()):
+                _pool.submit(_logged, pull, platform_id, module)
         except Exception:  # the sweep must outlive any fault of a round
             logger.exception("a sweep failed; the next one follows")
         finally:
             connection.close()
 
 
-def _drain_and_log(platform_id: int) -> None:
+def _logged(work: Callable[..., object], platform_id: int, *arguments: object) -> None:
     try:
-        drain(platform_id)
+        work(platform_id, *arguments)
     except Exception:  # a thread pool would swallow it
-        logger.exception("the lane of platform %s stopped on a fault of the hub", platform_id)
+        logger.exception("work for platform %s stopped on a fault of the hub", platform_id)

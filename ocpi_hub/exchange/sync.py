@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from ocpi_hub.exchange import outbox, store, transports
@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 PAGE = 200  # objects we ask for; the partner gives fewer when it likes
 LIST_LIMIT = 20_000_000  # bytes of one page
+FIRST_PULL_WITHIN = timedelta(seconds=30)  # of the registration; else the sweep begins it
 ABANDONED_AFTER = timedelta(minutes=5)  # without a page: whoever ran the pull is gone
 MOST_REPEATS = 20  # of a page whose list shrank while we read it
 
@@ -66,6 +67,26 @@ def sources(platform_id: int | None = None, module: str | None = None) -> list[t
         if module in (None, name)
         and platform.endpoint(name, Endpoint.Role.SENDER)
         and platform.party_with([model.owner_role])
+    ]
+
+
+def never_pulled(now: datetime) -> list[tuple[int, str]]:
+    """(platform id, module) of lists that nobody has begun to read a while after the registration.
+
+    The registration asks for that by a task, which is lost when Redis is away.
+    """
+    models = owned_models()
+    begun = Pull.objects.filter(platform=OuterRef("platform"), module=OuterRef("module"))
+    waiting = Endpoint.objects.filter(
+        ~Exists(begun),
+        role=Endpoint.Role.SENDER,
+        module__in=models,
+        platform__in=Platform.objects.registered().filter(connected_at__lt=now - FIRST_PULL_WITHIN),
+    )
+    return [
+        (row.platform_id, row.module)
+        for row in waiting.select_related("platform")
+        if row.platform.party_with([models[row.module].owner_role])
     ]
 
 

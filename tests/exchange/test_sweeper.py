@@ -103,8 +103,8 @@ def test_the_sweeper_outlives_a_fault_and_works_what_it_finds(monkeypatch, caplo
         return found
 
     class Pool:
-        def submit(self, function, platform_id):
-            function(platform_id)
+        def submit(self, function, *arguments):
+            function(*arguments)
 
     def drain(platform_id):
         drained.append(platform_id)
@@ -113,13 +113,15 @@ def test_the_sweeper_outlives_a_fault_and_works_what_it_finds(monkeypatch, caplo
 
     monkeypatch.setattr(sweeper, "sweep", sweep)
     monkeypatch.setattr(sweeper, "drain", drain)
+    monkeypatch.setattr(sweeper.sync, "never_pulled", lambda now: [(9, "tokens")])
+    monkeypatch.setattr(sweeper, "pull", lambda platform_id, module: drained.append((platform_id, module)))
     monkeypatch.setattr(sweeper, "_pool", Pool())
     run(monkeypatch, 2)
 
-    assert drained == [7, 8]
+    assert drained == [7, 8, (9, "tokens")]
     assert caplog.messages == [
         "a sweep failed; the next one follows",
-        "the lane of platform 7 stopped on a fault of the hub",
+        "work for platform 7 stopped on a fault of the hub",
     ]
 
 

@@ -787,3 +787,15 @@ def test_what_was_pulled_reaches_the_others(cpo, emsp, deliver):
 
     assert [(call.method, call.body["id"]) for call in emsp.received()] == [("PUT", "LOC0"), ("PUT", "LOC1")]
     assert outbox.expand() == set()
+
+
+def test_a_list_that_nobody_began_to_read_is_named_until_it_is_pulled(cpo, emsp):
+    registered = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    Platform.objects.update(connected_at=registered)
+
+    assert sync.never_pulled(registered + timedelta(seconds=30)) == []
+    later = registered + timedelta(seconds=31)
+    wanted = [(cpo.platform.pk, "locations"), (emsp.platform.pk, "tokens")]
+    assert sorted(sync.never_pulled(later)) == wanted
+    sync.pull_platform(cpo.platform.pk, "locations")
+    assert sync.never_pulled(later) == wanted[1:]
