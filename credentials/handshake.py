@@ -243,6 +243,14 @@ def register(name: str, url: str, token_a: str, wanted: list[Claim]) -> Platform
     Token B works before it is sent, because the partner calls back with it; when the handshake fails, neither
     it nor the platform stays.
     """
+    try:
+        return _register(name, url, token_a, wanted)
+    except (HandshakeFailed, InvalidParameters) as failure:
+        logger.warning("registering with %s failed: %s", name, failure)
+        raise
+
+
+def _register(name: str, url: str, token_a: str, wanted: list[Claim]) -> Platform:
     ids = MessageIDs.new()
     taken = Platform.objects.registered().filter(versions_url=url).first()
     if taken:
