@@ -22,7 +22,9 @@ from ocpi_hub.protocol.headers import authorization
 TIMESTAMP = "2026-03-01T12:00:00Z"
 
 
-def enveloped(data: Any = None, status_code: int = 1000, http_status: int = 200, **headers: str) -> httpx.Response:
+def enveloped(
+    data: Any = None, status_code: int = 1000, http_status: int = 200, **headers: str
+) -> httpx.Response:
     body = {"status_code": status_code, "timestamp": TIMESTAMP}
     if data is not None:
         body["data"] = data
@@ -159,7 +161,9 @@ class Network:
         return host(request)
 
 
-def register(network: Network, name: str, *parties: str, modules: tuple[str, ...] = ("locations", "tokens")) -> Partner:
+def register(
+    network: Network, name: str, *parties: str, modules: tuple[str, ...] = ("locations", "tokens")
+) -> Partner:
     """A partner after its handshake; parties such as NL-ABC-CPO."""
     host = f"{name.lower()}.example"
     platform = Platform.objects.create(
@@ -171,7 +175,9 @@ def register(network: Network, name: str, *parties: str, modules: tuple[str, ...
     )
     for text in parties:
         country_code, party_id, role = text.split("-")
-        party, _ = Party.objects.get_or_create(platform=platform, country_code=country_code, party_id=party_id)
+        party, _ = Party.objects.get_or_create(
+            platform=platform, country_code=country_code, party_id=party_id
+        )
         party.roles = [*party.roles, role]
         party.business_details = {role: {"name": name}}
         party.save()
