@@ -153,12 +153,21 @@ def _try(platform: Platform, parcel: Parcel) -> Done:
     mark = current_ids.set(MessageIDs(delivery.message.request_id, delivery.message.correlation_id))
     try:
         now = timezone.now()
-        result = attempt(platform, parcel, now)
+        result = _attempt(platform, parcel, now)
         if result.verdict is not Verdict.DELIVERED:
             logger.info("delivery %s to %s: %s", delivery.pk, delivery.to_party, result.outcome)
         return Done(delivery, result, now)
     finally:
         current_ids.reset(mark)
+
+
+def _attempt(platform: Platform, parcel: Parcel, now: datetime) -> Result:
+    """A fault of ours must not stop the lane: it is a failed try like any other, and is in the log."""
+    try:
+        return attempt(platform, parcel, now)
+    except Exception as error:
+        logger.exception("delivery %s stopped on a fault of the hub", parcel.delivery.pk)
+        return Result(Verdict.TEMPORARY, f"a fault of the hub: {type(error).__name__}", refused=True)
 
 
 def _count(lane: Lane, result: Result) -> None:

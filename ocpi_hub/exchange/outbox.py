@@ -134,7 +134,7 @@ SELECT platform_id, id, module, row_id, key, parent_key, path, variant, party,
     body IS NULL, 'PENDING', 0, ''
 FROM wanted ORDER BY id
 ON CONFLICT (platform_id, module, key) WHERE state = 'PENDING' DO UPDATE
-    SET message_id = excluded.message_id, row_id = excluded.row_id, exact = false,
+    SET message_id = excluded.message_id, row_id = excluded.row_id, exact = false, tries = 0,
         bulk = exchange_delivery.bulk AND excluded.bulk
 RETURNING platform_id
 """

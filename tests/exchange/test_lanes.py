@@ -528,3 +528,27 @@ def test_a_pulled_object_that_is_pushed_meanwhile_goes_first_and_once(cpo, emsp,
 
     assert [call.path.rpartition("/")[2] for call in emsp.received()] == ["LOC3", "LOC1", "LOC2"]
     assert emsp.received()[0].body == newer
+
+
+def test_a_fault_of_the_hub_costs_one_delivery_a_try_and_no_other(cpo, emsp, deliver, monkeypatch, caplog):
+    real = lanes.attempt
+
+    def attempt(platform, parcel, now):
+        if parcel.delivery.path.endswith("POISON"):
+            raise ZeroDivisionError
+        return real(platform, parcel, now)
+
+    monkeypatch.setattr(lanes, "attempt", attempt)
+    push(cpo, "POISON", "LOC1")
+
+    deliver()
+
+    poisoned, other = Delivery.objects.order_by("id")
+    assert (poisoned.state, poisoned.tries, poisoned.reason) == (
+        PENDING,
+        1,
+        "a fault of the hub: ZeroDivisionError",
+    )
+    assert other.state == DELIVERED
+    assert Lane.objects.get(platform=emsp.platform).failures == 0
+    assert f"delivery {poisoned.pk} stopped on a fault of the hub" in caplog.messages
