@@ -25,7 +25,7 @@ def no_inner_transaction() -> object:
 
     def release_connection() -> None:
         if len(connection.savepoint_ids) > depth:
-            raise RuntimeError("a partner is called inside a database transaction")
+            raise transports.InsideTransaction("a partner is called inside a database transaction")
 
     return release_connection
 

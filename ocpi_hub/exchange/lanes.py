@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from ocpi_hub.exchange.delivery import Parcel, Result, Verdict, attempt, jitter, next_attempt, pack
 from ocpi_hub.exchange.models import Attempt, Delivery, Lane
+from ocpi_hub.exchange.transports import InsideTransaction
 from ocpi_hub.logs import current_ids
 from ocpi_hub.partners.models import Platform, Status
 from ocpi_hub.protocol.headers import MessageIDs
@@ -165,6 +166,8 @@ def _attempt(platform: Platform, parcel: Parcel, now: datetime) -> Result:
     """A fault of ours must not stop the lane: it is a failed try like any other, and is in the log."""
     try:
         return attempt(platform, parcel, now)
+    except InsideTransaction:
+        raise
     except Exception as error:
         logger.exception("delivery %s stopped on a fault of the hub", parcel.delivery.pk)
         return Result(Verdict.TEMPORARY, f"a fault of the hub: {type(error).__name__}", refused=True)

@@ -41,11 +41,15 @@ def new_client(token: str, *, base64: bool = True) -> PlatformClient:
     )
 
 
+class InsideTransaction(RuntimeError):
+    """The hub's own code calls a partner while a transaction is open; never to be caught."""
+
+
 def release_connection() -> None:
     """Give the database connection back before waiting for a partner, who may take his time.
 
     A connection held while HTTP runs is missing to everybody else, so an open transaction here is a fault.
     """
     if connection.in_atomic_block:
-        raise RuntimeError("a partner is called inside a database transaction")
+        raise InsideTransaction("a partner is called inside a database transaction")
     connection.close()
