@@ -7,9 +7,9 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ocpi_hub.settings")
-    from django.core.management import execute_from_command_line
+    from ocpi_hub import commandline
 
-    execute_from_command_line(sys.argv)
+    sys.exit(commandline.run(sys.argv))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """System checks of the settings: each says what is wrong and how to mend it."""
 
+import os
+from difflib import get_close_matches
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,8 +12,8 @@ from django.db import connection
 from ocpi_hub.partners.secrets import is_key
 
 WEB_AND_WORKER = 2  # processes with a pool of connections, besides beat and commands
+HIGHEST_PORT = 65535
 LEAST = {
-    "HUB_PORT": 1,
     "HUB_PAGE_LIMIT": 1,
     "HUB_REQUESTS_PER_MINUTE": 1,
     "HUB_CONCURRENT_REQUESTS": 1,
@@ -48,7 +50,10 @@ def keys_are_keys(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 @register()
 def base_url_is_a_url(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    parts = urlsplit(settings.HUB_BASE_URL)
+    try:
+        parts = urlsplit(settings.HUB_BASE_URL)
+    except ValueError:
+        return []  # It is told with the other settings that cannot be read.
     if parts.scheme in ("http", "https") and parts.hostname and not parts.query and not parts.fragment:
         return []
     return [
@@ -77,12 +82,31 @@ def party_is_a_party(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 @register()
 def numbers_make_sense(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    wrong = [name for name, least in LEAST.items() if getattr(settings, name) < least]
-    if settings.HUB_PORT > 65535:
-        wrong.append("HUB_PORT")
+    wrong = [
+        f"{name} must be at least {least}, and is {getattr(settings, name)}."
+        for name, least in LEAST.items()
+        if getattr(settings, name) < least
+    ]
+    if not 1 <= settings.HUB_PORT <= HIGHEST_PORT:
+        wrong.append(f"HUB_PORT must be between 1 and {HIGHEST_PORT}, and is {settings.HUB_PORT}.")
     if any(seconds < 0 for seconds in settings.HUB_RETRY_SCHEDULE):
-        wrong.append("HUB_RETRY_SCHEDULE")
-    return [Error(f"{name} is out of range.", hint="See docs/operating.md.", id="hub.E006") for name in wrong]
+        wrong.append("HUB_RETRY_SCHEDULE must hold no seconds below 0.")
+    return [Error(text, hint="See docs/operating.md.", id="hub.E006") for text in wrong]
+
+
+@register()
+def variables_are_known(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """A misspelt variable would silently leave its default in place."""
+    known = settings.KNOWN_VARIABLES
+    unknown = sorted(name for name in os.environ if name.startswith("HUB_") and name not in known)
+    return [
+        Warning(f"{name} is no setting of the hub.", hint=_nearest(name), id="hub.W002") for name in unknown
+    ]
+
+
+def _nearest(name: str) -> str:
+    found = get_close_matches(name, settings.KNOWN_VARIABLES, n=1)
+    return f"Did you mean {found[0]}?" if found else "docs/operating.md lists every variable."
 
 
 @register()

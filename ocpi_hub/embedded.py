@@ -57,6 +57,12 @@ def secrets(var: Path) -> dict[str, Any]:
     return keys
 
 
+def unusable(var: Path, error: Exception) -> str:
+    """Why nothing can be kept in HUB_VAR, for its operator."""
+    reason = error.strerror if isinstance(error, OSError) else "its keys.json is damaged"
+    return f"HUB_VAR={var} is not a folder that the hub can use: {reason}"
+
+
 def _publish_keys(file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     keys = {

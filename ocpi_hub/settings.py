@@ -7,16 +7,22 @@ here but by the system checks (ocpi_hub/checks.py), which say what is wrong and 
 
 import ipaddress
 import os
-from contextlib import suppress
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
 
 from ocpi_hub import embedded
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
+KNOWN_VARIABLES: set[str] = set()  # all that are read here; a system check finds misspelt ones by it
+MISREAD_SETTINGS: list[str] = []
+
+
 def _env(name: str, default: str = "") -> str:
+    KNOWN_VARIABLES.add(name)
     return os.environ.get(name, "").strip() or default
 
 
@@ -44,7 +50,19 @@ def _flag(name: str, default: bool) -> bool:
     return default
 
 
-MISREAD_SETTINGS: list[str] = []
+def _url(name: str, url: str, *schemes: str) -> SplitResult:
+    """The parts of a URL with one of the schemes; nothing of a wrong one is told, it may hold a password."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        MISREAD_SETTINGS.append(f"{name} is not a URL: its host or port cannot be read")
+        return urlsplit("")
+    if schemes and parts.scheme not in schemes:
+        known = " or ".join(f"{scheme}://" for scheme in schemes)
+        MISREAD_SETTINGS.append(f"{name} does not begin with {known}")
+    return parts
+
 
 # ---------------------------------------------------------------------------------------- where things are
 HUB_VAR = Path(_env("HUB_VAR", str(BASE_DIR / "var"))).absolute()
@@ -52,15 +70,26 @@ EMBEDDED_POSTGRESQL = not _env("DATABASE_URL")
 EMBEDDED_REDIS = not _env("REDIS_URL")
 DATABASE_URL = _env("DATABASE_URL") or embedded.database_url(HUB_VAR)
 REDIS_URL = _env("REDIS_URL") or embedded.redis_url(HUB_VAR)
+_url("REDIS_URL", REDIS_URL, "redis", "rediss", "unix")
 
 HUB_HOST = _env("HUB_HOST", "127.0.0.1")
 HUB_PORT = _number("HUB_PORT", 8000)
 HUB_BASE_URL = _env("HUB_BASE_URL", f"http://127.0.0.1:{HUB_PORT}").rstrip("/")
 
 # ------------------------------------------------------------------------------------------------- secrets
-_generated = (
-    embedded.secrets(HUB_VAR) if EMBEDDED_POSTGRESQL and not (_env("SECRET_KEY") and _env("HUB_KEYS")) else {}
-)
+
+
+def _keys() -> dict[str, object]:
+    """The keys that an embedded hub makes for itself; without its folder there is no hub at all."""
+    if not EMBEDDED_POSTGRESQL or (_env("SECRET_KEY") and _env("HUB_KEYS")):
+        return {}
+    try:
+        return embedded.secrets(HUB_VAR)
+    except (OSError, ValueError) as error:
+        raise ImproperlyConfigured(embedded.unusable(HUB_VAR, error)) from error
+
+
+_generated = _keys()
 SECRET_KEY = _env("SECRET_KEY") or _generated.get("SECRET_KEY", "")
 # The first key writes, the others still read; each is 32 random bytes in URL-safe Base64.
 HUB_KEYS = _list("HUB_KEYS") or _generated.get("HUB_KEYS", [])
@@ -117,7 +146,7 @@ HUB_DB_POOL = _number("HUB_DB_POOL", 32)
 
 
 def _database(url: str) -> dict[str, object]:
-    parts = urlsplit(url)
+    parts = _url("DATABASE_URL", url, "postgresql", "postgres")
     options: dict[str, object] = dict(parse_qsl(parts.query))
     host = str(options.pop("host", "") or unquote(parts.hostname or ""))
     options.setdefault("connect_timeout", 5)
@@ -129,18 +158,11 @@ def _database(url: str) -> dict[str, object]:
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
         "HOST": host,
-        "PORT": str(_port(parts)),
+        "PORT": str(parts.port or ""),
         "CONN_MAX_AGE": 0,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": options,
     }
-
-
-def _port(parts: object) -> int | str:
-    with suppress(ValueError):
-        return parts.port or ""  # type: ignore[attr-defined]  # a SplitResult, whose port may not be a number
-    MISREAD_SETTINGS.append("DATABASE_URL names a port that is no number")
-    return ""
 
 
 DATABASES = {"default": _database(DATABASE_URL)}
@@ -203,7 +225,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000  # server.py refuses larger bodies before Django sees them
 
-_base = urlsplit(HUB_BASE_URL)
+_base = _url("HUB_BASE_URL", HUB_BASE_URL)
 HTTPS = _base.scheme == "https"
 ALLOWED_HOSTS = [
     _base.hostname or "localhost",

@@ -68,7 +68,30 @@ def test_each_number_has_a_least_value(settings, name):
     setattr(settings, name, checks.LEAST[name] - 1)
 
     (fault,) = checks.numbers_make_sense(None)
-    assert (fault.id, fault.msg) == ("hub.E006", f"{name} is out of range.")
+    least = checks.LEAST[name]
+    assert (fault.id, fault.msg) == ("hub.E006", f"{name} must be at least {least}, and is {least - 1}.")
+
+
+@pytest.mark.parametrize("port", [-1, 0, 65536, 80000])
+def test_a_port_that_cannot_be_names_its_range(settings, port):
+    settings.HUB_PORT = port
+
+    (fault,) = checks.numbers_make_sense(None)
+    assert fault.msg == f"HUB_PORT must be between 1 and 65535, and is {port}."
+
+
+def test_a_misspelt_variable_is_told_with_the_nearest_that_is_known(monkeypatch):
+    monkeypatch.setenv("HUB_PAGELIMIT", "7")
+    monkeypatch.setenv("HUB_XYZZY_QUUX", "7")
+
+    near, far = checks.variables_are_known(None)
+
+    assert (near.id, near.msg) == ("hub.W002", "HUB_PAGELIMIT is no setting of the hub.")
+    assert near.hint == "Did you mean HUB_PAGE_LIMIT?"
+    assert far.hint == "docs/operating.md lists every variable."
+    monkeypatch.delenv("HUB_PAGELIMIT")
+    monkeypatch.delenv("HUB_XYZZY_QUUX")
+    assert checks.variables_are_known(None) == []
 
 
 def test_a_key_is_not_shown(settings):

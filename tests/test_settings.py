@@ -5,6 +5,7 @@ import runpy
 from pathlib import Path
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 
 import ocpi_hub
 
@@ -115,10 +116,33 @@ def test_the_database_is_named_by_a_url(read, url, found):
     assert "host" not in database["OPTIONS"]
 
 
-def test_a_database_port_that_is_no_number_is_told(read):
-    settings = read(DATABASE_URL="postgresql://u@db.example:many/hub")
+@pytest.mark.parametrize(
+    ("name", "url", "problem"),
+    [
+        (
+            "DATABASE_URL",
+            "postgresql://u@db.example:many/hub",
+            "is not a URL: its host or port cannot be read",
+        ),
+        ("DATABASE_URL", "postgresql://u:sec/ret@db/hub", "is not a URL: its host or port cannot be read"),
+        ("DATABASE_URL", "postgresql://u:sec[ret@db/hub", "is not a URL: its host or port cannot be read"),
+        ("DATABASE_URL", "mysql://u:secret@db/hub", "does not begin with postgresql:// or postgres://"),
+        ("DATABASE_URL", "secret", "does not begin with postgresql:// or postgres://"),
+        ("REDIS_URL", "http://:secret@r/0", "does not begin with redis:// or rediss:// or unix://"),
+        ("HUB_BASE_URL", "http://[hub", "is not a URL: its host or port cannot be read"),
+    ],
+)
+def test_a_wrong_url_is_told_and_nothing_of_its_login(read, name, url, problem):
+    assert read(**{name: url})["MISREAD_SETTINGS"] == [f"{name} {problem}"]
 
-    assert settings["MISREAD_SETTINGS"] == ["DATABASE_URL names a port that is no number"]
+
+@pytest.mark.parametrize("var", ["/proc/none", "/etc/passwd", "/etc/passwd/below"])
+def test_a_state_folder_that_cannot_be_used_is_named(read, monkeypatch, var):
+    for name in ("SECRET_KEY", "HUB_KEYS", "DATABASE_URL", "REDIS_URL"):
+        monkeypatch.delenv(name)
+
+    with pytest.raises(ImproperlyConfigured, match=f"^HUB_VAR={var} is not a folder that the hub can use: "):
+        read(HUB_VAR=var)
 
 
 def test_a_process_has_a_pool_of_connections_or_none(read):

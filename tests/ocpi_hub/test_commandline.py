@@ -1,0 +1,127 @@
+"""What a management command says where an operator must act."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.db import OperationalError
+
+from ocpi_hub import commandline
+from tests.ocpi_hub.machine import ROOT, free_port
+
+KEY = "b25seS1mb3ItbWFrZS1jaGVjay1vbmx5LWZvci1tYWs="
+COMMANDS = [
+    ("repairs", "--platform", "1"),
+    ("pull",),
+    ("invite", "--name", "A", "--party", "NL-ABC-CPO"),
+    ("rekey",),
+    ("createsuperuser", "--noinput", "--username", "a", "--email", "a@hub.example"),
+    ("migrate",),
+]
+
+
+def said(*arguments: str, **environment: str) -> str:
+    """The one line of a command that fails as an operator expects it."""
+    ours = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY")
+    kept = {name: text for name, text in os.environ.items() if name not in ours and name[:4] != "HUB_"}
+    done = subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env={**kept, **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1), done.stdout + done.stderr
+    return done.stderr.strip()
+
+
+@pytest.mark.journey
+@pytest.mark.parametrize("arguments", COMMANDS, ids=lambda arguments: arguments[0])
+def test_a_command_without_its_hub_says_at_once_how_to_start_it(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    began = time.monotonic()
+
+    line = said(*arguments, HUB_VAR=str(tmp_path))
+
+    assert line == (
+        f"CommandError: PostgreSQL of HUB_VAR={tmp_path} does not run: start the hub with make run"
+    )
+    assert time.monotonic() - began < 8  # the pool alone took ten seconds
+
+
+@pytest.mark.journey
+def test_a_database_that_does_not_answer_is_named_without_its_login() -> None:
+    port = free_port()
+
+    line = said(
+        "rekey",
+        DATABASE_URL=f"postgresql://somebody:secret@127.0.0.1:{port}/hub",
+        REDIS_URL="redis://127.0.0.1:9/0",
+        SECRET_KEY="s" * 50,
+        HUB_KEYS=KEY,
+    )
+
+    assert line == f"CommandError: PostgreSQL at 127.0.0.1:{port} does not answer: connection refused"
+
+
+@pytest.mark.journey
+def test_a_database_without_tables_is_to_be_migrated() -> None:
+    database = urlsplit(os.environ["DATABASE_URL"])._replace(path="/postgres").geturl()
+    services = {"DATABASE_URL": database, "REDIS_URL": os.environ["REDIS_URL"]}
+
+    line = said("rekey", **services, SECRET_KEY="s" * 50, HUB_KEYS=KEY)
+
+    assert line == (
+        "CommandError: The database is not migrated to this version of the hub: run manage.py migrate"
+    )
+
+
+@pytest.mark.journey
+@pytest.mark.parametrize("var", ["/proc/none", "/etc/passwd"])
+def test_a_state_folder_that_cannot_be_used_is_one_line(var: str) -> None:
+    assert said("up", HUB_VAR=var).startswith(f"CommandError: HUB_VAR={var} is not a folder")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (
+            'connection failed: connection to server at "::1", port 9 failed: Connection refused\n\tIs the?',
+            "connection refused",
+        ),
+        (
+            "connection failed: Multiple connection attempts failed. All failures were:\n"
+            "- host: 'localhost', hostaddr: '::1': connection failed: Cannot assign requested address\n"
+            "- host: 'localhost', hostaddr: '127.0.0.1': connection failed: Connection refused\n",
+            "connection refused",
+        ),
+        (
+            'connection failed: FATAL:  password authentication failed for user "somebody"',
+            "password authentication failed for user of DATABASE_URL",
+        ),
+        ("connection timeout expired", "connection timeout expired"),
+        ("", "no reason given"),
+    ],
+)
+def test_the_reason_is_the_end_of_what_the_library_says(text: str, reason: str) -> None:
+    assert commandline.cause(text, "somebody") == reason
+
+
+def test_what_no_operator_can_mend_keeps_its_traceback() -> None:
+    class Locked(Exception):
+        sqlstate = "55P03"
+
+    error = OperationalError("canceling statement due to lock timeout")
+    error.__cause__ = Locked()
+
+    assert commandline.told(error) is None
+    assert commandline.told(ImproperlyConfigured("HUB_VAR is wrong")) == "HUB_VAR is wrong"
