@@ -111,7 +111,7 @@ def _nearest(name: str) -> str:
 
 @register()
 def one_partner_cannot_hold_all_connections(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    if not settings.HUB_DB_POOL or settings.HUB_CONCURRENT_REQUESTS < settings.HUB_DB_POOL:
+    if settings.HUB_DB_POOL < 1 or settings.HUB_CONCURRENT_REQUESTS < settings.HUB_DB_POOL:
         return []
     return [
         Error(

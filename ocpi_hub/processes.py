@@ -32,7 +32,7 @@ def always() -> bool:
     return True
 
 
-@dataclass(frozen=True)
+@dataclass
 class Service:
     name: str
     argv: Sequence[str]
@@ -46,6 +46,7 @@ class Service:
     once: bool = False  # is done when it has ended with code 0
     prepare: Callable[[], None] = field(default=nothing)
     ready: Callable[[], bool] = field(default=always)
+    begins: int = field(default=0, init=False)  # where in the log the present process began
 
     def spawn(self) -> "subprocess.Popen[bytes]":
         """A foreground child in its own process group, writing to its log; call it from the main thread,
@@ -53,6 +54,7 @@ class Service:
         self.prepare()
         self.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         rotate(self.log)
+        self.begins = self.log.stat().st_size if self.log.exists() else 0
         uid, gid = self.user or (None, None)
         with self.log.open("ab") as log:
             return subprocess.Popen(
@@ -87,7 +89,14 @@ class Service:
             pause(0.05)
 
     def last_words(self, lines: int = 10) -> str:
-        return "\n  ".join([f"Its last lines ({self.log}):", *tail(self.log, lines)])
+        said = self.tail(lines)
+        return (
+            "\n  ".join([f"Its last lines ({self.log}):", *said]) if said else f"It said nothing ({self.log})"
+        )
+
+    def tail(self, lines: int) -> list[str]:
+        """The last lines of the present process, none of an earlier one."""
+        return tail(self.log, lines, self.begins)
 
 
 def dying_with(parent: int, death_signal: int) -> Callable[[], None]:
@@ -160,9 +169,11 @@ def rotate(log: Path, limit: int = LOG_LIMIT) -> None:
         os.truncate(log, 0)
 
 
-def tail(log: Path, lines: int) -> list[str]:
+def tail(log: Path, lines: int, begins: int = 0) -> list[str]:
     if not log.exists():
         return []
+    size = log.stat().st_size
     with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - 500 * lines))
+        # A log that is shorter now was emptied meanwhile.
+        file.seek(max(begins if begins <= size else 0, size - 500 * lines))
         return file.read().decode(errors="replace").splitlines()[-lines:]

@@ -6,6 +6,7 @@ bytes outside ASCII, and the news that a body broke off.
 """
 
 import asyncio
+import errno
 import ipaddress
 import json
 import logging
@@ -247,6 +248,8 @@ def application() -> Server:
 def port_problem(host: str, port: int) -> str:
     """Why nothing can listen there, or an empty text. Granian shares ports, so that a second hub on a taken
     one would silently get half of the requests."""
+    if not 1 <= port <= 65535:
+        return f"HUB_PORT must be between 1 and 65535, and is {port}"
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -254,11 +257,19 @@ def port_problem(host: str, port: int) -> str:
             probe.bind((host, port))
             probe.listen()
         except OSError as error:
-            return (
-                f"The hub cannot listen on {host}:{port} ({error.strerror or error}): end what uses the port,"
-                " or choose another one with HUB_PORT (and address with HUB_HOST)"
-            )
+            reason = error.strerror or str(error)
+            return f"The hub cannot listen on {host}:{port} ({reason}): {_remedy(host, error)}"
     return ""
+
+
+def _remedy(host: str, error: OSError) -> str:
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return (
+            f"HUB_HOST={host} is no address of this machine; 127.0.0.1 is, and 0.0.0.0 stands for all it has"
+        )
+    if error.errno == errno.EACCES:
+        return "choose a port above 1023 with HUB_PORT"
+    return "end what uses the port, or choose another one with HUB_PORT (and address with HUB_HOST)"
 
 
 def raise_file_limit() -> int:

@@ -8,6 +8,7 @@ here but by the system checks (ocpi_hub/checks.py), which say what is wrong and 
 import ipaddress
 import os
 from pathlib import Path
+from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -79,7 +80,7 @@ HUB_BASE_URL = _env("HUB_BASE_URL", f"http://127.0.0.1:{HUB_PORT}").rstrip("/")
 # ------------------------------------------------------------------------------------------------- secrets
 
 
-def _keys() -> dict[str, object]:
+def _keys() -> dict[str, Any]:
     """The keys that an embedded hub makes for itself; without its folder there is no hub at all."""
     if not EMBEDDED_POSTGRESQL or (_env("SECRET_KEY") and _env("HUB_KEYS")):
         return {}
@@ -150,6 +151,8 @@ def _database(url: str) -> dict[str, object]:
     options: dict[str, object] = dict(parse_qsl(parts.query))
     host = str(options.pop("host", "") or unquote(parts.hostname or ""))
     options.setdefault("connect_timeout", 5)
+    # Whoever leaves a transaction open delays everybody's lists (docs/decisions/0001).
+    options.setdefault("options", "-c idle_in_transaction_session_timeout=60000")
     if HUB_DB_POOL:
         options["pool"] = {"min_size": 1, "max_size": HUB_DB_POOL, "timeout": 10}
     return {

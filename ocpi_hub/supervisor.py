@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
-from ocpi_hub.embedded import EmbeddedError
+from ocpi_hub.embedded import EmbeddedError, unusable
 from ocpi_hub.processes import (
     NotReady,
     Service,
@@ -22,8 +22,8 @@ from ocpi_hub.processes import (
     ending,
     kill_group,
     kill_orphans,
+    nothing,
     rotate,
-    tail,
 )
 
 GRACE = 35.0
@@ -58,8 +58,11 @@ class Child:
 class Supervisor:
     """Starts the stages one after the other, each when the one before is ready, and stops them in reverse."""
 
-    def __init__(self, stages: Sequence[Sequence[Callable[[], Service]]]) -> None:
+    def __init__(
+        self, stages: Sequence[Sequence[Callable[[], Service]]], welcome: Callable[[], None] = nothing
+    ) -> None:
         self.stages = stages
+        self.welcome = welcome
         self.running: list[list[Child]] = []
         self.signals: queue.SimpleQueue[int] = queue.SimpleQueue()
         self.hurry = False
@@ -72,6 +75,7 @@ class Supervisor:
             for stage in self.stages:
                 self.start(stage)
             say("everything runs; Ctrl-C stops it")
+            self.welcome()
             while True:
                 self.pause(self.until_due())
                 self.look_after()
@@ -153,7 +157,7 @@ class Supervisor:
         how = f"{ending(child.process.returncode)} after {lived:.0f} s"
         say(f"{child.service.name:<10} {how}; starts again in {wait:g} s")
         if child.process.returncode > 0:
-            show(tail(child.service.log, 10 if child.quick_deaths > 1 else 1))
+            show(child.service.tail(10 if child.quick_deaths > 1 else 1))
 
     def respawn(self, child: Child) -> None:
         if self.orphans():
@@ -209,8 +213,11 @@ def show(lines: Sequence[str]) -> None:
 
 def lock(var: Path) -> IO[str]:
     """Holds HUB_VAR as long as the file is open; the kernel lets go of it however we end."""
-    var.mkdir(parents=True, exist_ok=True)
-    file = (var / "up.lock").open("a+")
+    try:
+        var.mkdir(parents=True, exist_ok=True)
+        file = (var / "up.lock").open("a+")
+    except OSError as error:
+        raise EmbeddedError(unusable(var, error)) from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -117,6 +117,19 @@ def test_a_taken_port_is_told_with_the_name_of_the_setting() -> None:
     assert "Address already in use" in problem
 
 
+@pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid"])
+def test_an_address_of_another_machine_is_told_as_such(host: str) -> None:
+    problem = port_problem(host, free_port())
+
+    assert f"HUB_HOST={host} is no address of this machine" in problem
+    assert "end what uses the port" not in problem
+
+
+@pytest.mark.parametrize("port", [-1, 0, 65536, 80000])
+def test_a_port_that_cannot_be_is_told_with_its_range(port: int) -> None:
+    assert port_problem("127.0.0.1", port) == f"HUB_PORT must be between 1 and 65535, and is {port}"
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
     port = free_port()

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ocpi_hub import embedded
+from ocpi_hub.processes import Service, tail
 from ocpi_hub.supervisor import AlreadyRunning, lock
 from tests.ocpi_hub.machine import ROOT, alive, free_port, spawn, until, with_argument
 
@@ -96,6 +97,27 @@ def test_the_children_end_with_a_supervisor_that_is_killed(troupe: Troupe) -> No
     troupe.process.wait()
 
     until(lambda: not any(alive(pid) for pid in kept))
+
+
+def test_only_what_the_present_process_wrote_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("an older failure\n")
+    service = Service("one", ["sh", "-c", "echo oh no; exit 3"], tmp_path / "log")
+    silent = Service("two", ["true"], tmp_path / "log")
+
+    service.spawn().wait()
+    said = service.last_words()
+    silent.spawn().wait()
+
+    assert said == f"Its last lines ({tmp_path}/log):\n  oh no"
+    assert silent.last_words() == f"It said nothing ({tmp_path}/log)"
+    assert tail(tmp_path / "log", 9, begins=10_000) == ["an older failure", "oh no"]
+
+
+def test_a_state_folder_that_cannot_be_used_is_named() -> None:
+    with pytest.raises(
+        embedded.EmbeddedError, match=r"^HUB_VAR=/proc/none is not a folder that the hub can use"
+    ):
+        lock(Path("/proc/none"))
 
 
 def test_a_second_start_on_the_same_folder_is_refused(tmp_path: Path) -> None:
