@@ -3,10 +3,12 @@
 import json
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from credentials import handshake
 from ocpi_hub.partners.claims import Claim, ClaimRefused
+from ocpi_hub.partners.models import Platform
 
 
 class Command(BaseCommand):
@@ -28,9 +30,19 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             wanted = [Claim.parse(text) for text in options["party"]]
-            platform, token = handshake.invite(options["name"], wanted)
+            platform, token = handshake.invite(a_name(options["name"]), wanted)
         except (ValueError, ClaimRefused) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(
             json.dumps({"platform_id": platform.pk, "token": token, "versions_url": handshake.versions_url()})
         )
+
+
+def a_name(text: str) -> str:
+    """The name as the admin would take it. Raises CommandError."""
+    name = text.strip()
+    try:
+        Platform._meta.get_field("name").clean(name, None)
+    except ValidationError as error:
+        raise CommandError(f"--name: {' '.join(error.messages)}") from error
+    return name

@@ -1,11 +1,15 @@
 """Register with a partner who gave us an invitation: the hub starts the handshake."""
 
 import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from credentials import handshake
+from credentials.management.commands.invite import a_name
 from ocpi_hub.exchange.exceptions import OCPIError
 from ocpi_hub.partners.claims import Claim, ClaimRefused
 
@@ -28,7 +32,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             wanted = [Claim.parse(text) for text in options["party"]]
-            platform = handshake.register(options["name"], options["versions_url"], options["token"], wanted)
+            name = a_name(options["name"])
+            with only_errors(handshake.logger):
+                platform = handshake.register(name, options["versions_url"], options["token"], wanted)
         except (ValueError, ClaimRefused, OCPIError) as error:
             raise CommandError(" ".join(str(error).split())) from error
         parties = [
@@ -46,3 +52,14 @@ class Command(BaseCommand):
                 }
             )
         )
+
+
+@contextmanager
+def only_errors(logger: logging.Logger) -> Iterator[None]:
+    """The reason is our last line; a warning beside it, which the admin needs, would tell it twice."""
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -8,7 +8,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from ocpi_hub.exchange import sync
+from ocpi_hub.exchange.management.commands.repairs import find_platform
 from ocpi_hub.exchange.models import Pull
+from ocpi_hub.partners.models import Platform
 
 BAR = 30  # characters
 TOLD = 10  # refusals that are told one by one
@@ -26,7 +28,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         found = sync.sources(options["platform"], options["module"])
         if not found:
-            raise CommandError("no registered partner offers such a list")
+            raise CommandError(nothing_to_pull(options["platform"], options["module"]))
         reports: list[sync.Report] = []
         for platform, module in found:
             reports += sync.pull_platform(platform.pk, module, full=options["full"], progress=self._progress)
@@ -68,6 +70,16 @@ class Command(BaseCommand):
             self.stdout.write(
                 f"  and {len(report.refusals) - TOLD} more, all in the admin under Refused objects"
             )
+
+
+def nothing_to_pull(number: int | None, module: str | None) -> str:
+    lists = f"a list of {module}" if module else "a list"
+    if number is None:
+        return f"no registered partner offers {lists} that is ours to read"
+    platform = find_platform(number)
+    if not Platform.objects.registered().filter(pk=number).exists():
+        return f"{platform} is not registered; it is {platform.get_status_display()}"
+    return f"{platform} offers no {lists.removeprefix('a ')} that is ours to read"
 
 
 def _as_json(report: sync.Report) -> dict[str, Any]:

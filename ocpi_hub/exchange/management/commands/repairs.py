@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from ocpi_hub.exchange.models import RepairRule
+from ocpi_hub.partners.models import Platform
 
 
 class Command(BaseCommand):
@@ -20,12 +21,15 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print the table as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        rules = RepairRule.objects.filter(platform=options["platform"])
+        platform = find_platform(options["platform"])
+        rules = RepairRule.objects.filter(platform=platform)
+        if not rules.exists():
+            raise CommandError(f"{platform} has no repair table yet: it gets one when it registers")
         for enabled, names in ((True, options["enable"]), (False, options["disable"])):
             for name in names:
                 kind, _, path = name.partition(":")
                 if not rules.filter(kind=kind, path=path).update(enabled=enabled):
-                    raise CommandError(f"platform {options['platform']} has no rule {name}")
+                    raise CommandError(f"{platform} has no rule {name}")
         table = [
             {
                 "module": rule.module,
@@ -42,3 +46,11 @@ class Command(BaseCommand):
         for row in table:
             state = "on " if row["enabled"] else "off"
             self.stdout.write(f"{state} {row['module']:<10} {row['rule']:<55} used {row['times']} times")
+
+
+def find_platform(number: int) -> Platform:
+    """Raises CommandError when there is none."""
+    platform = Platform.objects.filter(pk=number).first()
+    if platform is None:
+        raise CommandError(f"there is no platform {number}")
+    return platform
