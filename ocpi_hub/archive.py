@@ -34,6 +34,8 @@ class ArchiveError(Exception):
 @contextmanager
 def running_database(*, alone: bool) -> Iterator[None]:
     """An embedded database is started when the hub does not run; `alone` insists that it does not."""
+    if settings.MISREAD_SETTINGS:
+        raise ArchiveError(settings.MISREAD_SETTINGS[0])
     database = PostgreSQL(settings.HUB_VAR)
     if not settings.EMBEDDED_POSTGRESQL or (not alone and database.ready()):
         yield
@@ -64,10 +66,19 @@ def server_version() -> int:
         return int(cursor.fetchone()[0])
 
 
-def write(file: Path) -> dict[str, Any]:
-    """Dumps beside the target, which appears whole or not at all."""
+def look_at_target(file: Path) -> None:
+    """Before the database is asked for anything: whether the archive can be written there."""
     if file.exists():
         raise ArchiveError(f"{file} exists: name another file or remove it first")
+    if not file.parent.is_dir():
+        raise ArchiveError(f"there is no folder {file.parent}")
+    if not os.access(file.parent, os.W_OK | os.X_OK):
+        raise ArchiveError(f"the folder {file.parent} cannot be written to")
+
+
+def write(file: Path) -> dict[str, Any]:
+    """Dumps beside the target, which appears whole or not at all."""
+    look_at_target(file)
     with tempfile.TemporaryDirectory(dir=file.resolve().parent, prefix=".backup-") as folder:
         dump = Path(folder) / DATABASE
         postgresql("pg_dump", "--format=custom", "--no-owner", "--no-privileges", "--file", str(dump))
@@ -96,22 +107,31 @@ def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
 
 
 class Archive:
-    """An archive that was read and found whole."""
+    """An archive that was read; `examine` finds out whether its database is whole."""
 
     def __init__(self, file: Path, folder: Path) -> None:
-        self.dump = folder / DATABASE
+        self.file, self.dump = file, folder / DATABASE
+        if not file.exists():
+            raise ArchiveError(f"there is no file {file}")
         try:
             with tarfile.open(file) as archive:
                 self.about = json.loads(_content(archive, ABOUT))
                 self.keys = json.loads(_content(archive, KEYS)) if KEYS in archive.getnames() else None
                 self.dump.write_bytes(_content(archive, DATABASE))
-        except (tarfile.TarError, KeyError, ValueError, EOFError, OSError) as error:
-            raise ArchiveError(f"{file} is not a whole backup of a hub: {error}") from None
-        if self.about.get("format") != FORMAT:
+        except (tarfile.TarError, KeyError, ValueError, EOFError) as error:
+            raise ArchiveError(f"{file} is not a backup of a hub, or only a part of one") from error
+        except OSError as error:
+            raise ArchiveError(f"{file} cannot be read: {error.strerror or error}") from error
+        if not isinstance(self.about, dict) or self.about.get("format") != FORMAT:
             raise ArchiveError(f"{file} has a format that this version of the hub does not know")
         if self.dump.stat().st_size != self.about["bytes"]:
             raise ArchiveError(f"{file} is damaged: its database has another size than when it was made")
-        postgresql("pg_restore", "--list", str(self.dump))
+
+    def examine(self) -> None:
+        try:
+            postgresql("pg_restore", "--list", str(self.dump))
+        except ArchiveError as error:
+            raise ArchiveError(f"{self.file} is damaged: {error}") from error
 
     def missing_keys(self) -> list[str]:
         """Fingerprints of keys that tokens in the archive may need and HUB_KEYS does not have."""

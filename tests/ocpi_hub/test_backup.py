@@ -77,6 +77,48 @@ def test_a_damaged_archive_changes_nothing(backup: Path) -> None:
     assert names() == ["kept", "later"]
 
 
+@pytest.mark.parametrize("content", [b"{}", b"", b"[" * 5000], ids=["JSON", "nothing", "text"])
+def test_a_file_that_is_no_backup_is_told_in_one_line(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "bad.json"
+    file.write_bytes(content)
+
+    with pytest.raises(CommandError) as refused:
+        run("restore", file)
+
+    assert str(refused.value) == f"{file} is not a backup of a hub, or only a part of one"
+
+
+def test_a_backup_that_is_not_there_or_a_folder_is_told(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=f"^there is no file {tmp_path}/none$"):
+        run("restore", tmp_path / "none")
+    with pytest.raises(CommandError, match=f"^{tmp_path} cannot be read: Is a directory$"):
+        run("restore", tmp_path)
+
+
+def test_a_backup_into_a_folder_that_is_not_there_names_it(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=f"^there is no folder {tmp_path}/none$"):
+        run("backup", tmp_path / "none" / "hub.tar")
+
+
+def test_a_target_that_cannot_be_is_refused_before_the_dump(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "running_database", lambda **_: pytest.fail("the database was asked for"))
+    (tmp_path / "hub.tar").touch()
+
+    with pytest.raises(CommandError, match="exists"):
+        run("backup", tmp_path / "hub.tar")
+    with pytest.raises(CommandError, match="there is no folder"):
+        run("backup", tmp_path / "none" / "hub.tar")
+
+
+def test_neither_starts_on_settings_that_cannot_be_read(tmp_path: Path, settings: Any) -> None:
+    settings.MISREAD_SETTINGS = ["DATABASE_URL does not begin with postgresql:// or postgres://"]
+
+    with pytest.raises(CommandError, match=r"^DATABASE_URL does not begin with"):
+        run("backup", tmp_path / "hub.tar")
+
+
 def test_a_restore_that_fails_halfway_leaves_the_old_database(
     backup: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

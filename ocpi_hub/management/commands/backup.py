@@ -25,6 +25,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         file: Path = options["file"]
         try:
+            archive.look_at_target(file)
             with archive.running_database(alone=False):
                 self.stdout.write("Dumping the database")
                 about = archive.write(file)

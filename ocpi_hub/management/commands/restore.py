@@ -24,12 +24,15 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            with tempfile.TemporaryDirectory() as folder, archive.running_database(alone=True):
-                self.restore(archive.Archive(options["file"], Path(folder)), options)
+            with tempfile.TemporaryDirectory() as folder:
+                found = archive.Archive(options["file"], Path(folder))
+                with archive.running_database(alone=True):
+                    self.restore(found, options)
         except PROBLEMS as problem:
             raise CommandError(str(problem)) from None
 
     def restore(self, found: archive.Archive, options: dict[str, Any]) -> None:
+        found.examine()
         self.stdout.write(f"The archive is whole; it was made {found.about['made']}")
         missing = found.missing_keys()
         if missing and not found.brings_keys() and not options["ignore_keys"]:
