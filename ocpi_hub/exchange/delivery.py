@@ -138,44 +138,44 @@ class Parcel(NamedTuple):
     """What is to be sent, read from the database before the HTTP begins."""
 
     delivery: Delivery
-    method: str
-    body: bytes | None  # None: the object is gone
     endpoint: str | None  # None: the partner no longer has the interface
+    document: str | None  # the whole object, where its state is sent; None: it is gone
 
 
 def pack(platform: Platform, deliveries: list[Delivery]) -> list[Parcel]:
-    """What each delivery sends: the request as it came in on its first try, the part's present state on later ones.
+    """What a batch of deliveries needs: one look at the endpoints and one at the documents of each module.
 
-    A change after this look at the state is no loss: it has made a delivery of its own.
+    A change after this look is no loss: it has made a delivery of its own.
     """
-    urls = platform.endpoints.filter(role=Endpoint.Role.RECEIVER).values_list("module", "url")
-    endpoints = dict(urls)
-    states = _states([delivery for delivery in deliveries if not _as_it_came(delivery)])
+    endpoints = dict(platform.endpoints.filter(role=Endpoint.Role.RECEIVER).values_list("module", "url"))
+    documents = _documents([delivery for delivery in deliveries if not _as_it_came(delivery)])
     return [
-        Parcel(
-            delivery, delivery.message.method, delivery.message.body.encode(), endpoints.get(delivery.module)
-        )
-        if _as_it_came(delivery)
-        else Parcel(delivery, "PUT", states[delivery.pk], endpoints.get(delivery.module))
+        Parcel(delivery, endpoints.get(delivery.module), documents.get((delivery.module, delivery.row_id)))
         for delivery in deliveries
     ]
+
+
+def _documents(deliveries: list[Delivery]) -> dict[tuple[str, int], str]:
+    found: dict[tuple[str, int], str] = {}
+    for module in {delivery.module for delivery in deliveries}:
+        rows = [delivery.row_id for delivery in deliveries if delivery.module == module]
+        documents = store.documents(owned_models()[module], rows)
+        found |= {(module, row_id): document for row_id, document in documents.items()}
+    return found
 
 
 def _as_it_came(delivery: Delivery) -> bool:
     return delivery.exact and delivery.tries == 0 and delivery.message.body is not None
 
 
-def _states(deliveries: list[Delivery]) -> dict[int, bytes | None]:
-    """The present JSON of each delivery's part; None when it is gone."""
-    states: dict[int, bytes | None] = {}
-    for module in {delivery.module for delivery in deliveries}:
-        model = owned_models()[module]
-        mine = [delivery for delivery in deliveries if delivery.module == module]
-        documents = store.documents(model, [delivery.row_id for delivery in mine])
-        for delivery in mine:
-            document = documents.get(delivery.row_id)
-            states[delivery.pk] = store.part_of(model, document, parts(delivery)) if document else None
-    return states
+def _content(parcel: Parcel) -> tuple[str, bytes | None]:
+    """Method and body: the request as it came in on the first try, the part's present state on later ones."""
+    delivery = parcel.delivery
+    if _as_it_came(delivery):
+        return delivery.message.method, (delivery.message.body or "").encode()
+    if parcel.document is None:
+        return "PUT", None
+    return "PUT", store.part_of(owned_models()[delivery.module], parcel.document, parts(delivery))
 
 
 def parts(delivery: Delivery) -> tuple[str, ...]:
@@ -188,7 +188,8 @@ def attempt(platform: Platform, parcel: Parcel, now: datetime) -> Result:
     delivery = parcel.delivery
     if parcel.endpoint is None:
         return Result(Verdict.PERMANENT, "the partner has no Receiver endpoint for this module any more")
-    if parcel.body is None:
+    method, body = _content(parcel)
+    if body is None:
         return Result(Verdict.GONE, "the object is no longer in the hub")
     model = owned_models()[delivery.module]
     url = _url(model, parcel.endpoint, delivery, _segments(delivery))
@@ -200,14 +201,12 @@ def attempt(platform: Platform, parcel: Parcel, now: datetime) -> Result:
         return Result(Verdict.TEMPORARY, f"our token for this partner: {error}")
     transports.release_connection()
     try:
-        answer = client.request(parcel.method, url, ids=ids, routing=routing, body=parcel.body)
+        answer = client.request(method, url, ids=ids, routing=routing, body=body)
     except CallFailed as error:
         verdict = Verdict.PERMANENT if error.permanent else Verdict.TEMPORARY
-        return Result(verdict, str(error), parcel.method, url, ids)
-    result = judge(answer, now, token)._replace(method=parcel.method, url=url, ids=ids)
-    if result.verdict is Verdict.PERMANENT and (
-        parcel.method == "PATCH" or delivery.key != delivery.parent_key
-    ):
+        return Result(verdict, str(error), method, url, ids)
+    result = judge(answer, now, token)._replace(method=method, url=url, ids=ids)
+    if result.verdict is Verdict.PERMANENT and (method == "PATCH" or delivery.key != delivery.parent_key):
         return _after_refused_change(client, parcel, result)
     return result
 
@@ -229,7 +228,7 @@ def _after_refused_change(client: PlatformClient, parcel: Parcel, result: Result
     except CallFailed:
         return result._replace(verdict=Verdict.TEMPORARY)
     # A partner that has the object and refuses this part of its state needs more than the part again.
-    missing = not answer.ok or parcel.method == "PUT"
+    missing = not answer.ok or result.method == "PUT"
     return result._replace(
         verdict=Verdict.TEMPORARY,
         refused=True,

@@ -6,6 +6,7 @@ Pure functions on parsed JSON; `children` describes the lists whose elements hav
 from typing import Any
 
 from ocpi_hub.exchange.ownedobject import Child
+from ocpi_hub.protocol.codec import InvalidObject
 
 JSONObject = dict[str, Any]
 
@@ -23,18 +24,27 @@ def merge(document: JSONObject, patch: JSONObject, children: tuple[Child, ...]) 
 
 
 def _merge_children(present: list[Any], patches: list[Any], children: tuple[Child, ...]) -> list[Any]:
+    """The parts with those of the patch merged in. InvalidObject when the patch names one of them twice."""
     merged = list(present)
+    child = children[0]
+    where = {_key(part, child): index for index, part in enumerate(present)}
+    named: set[str | None] = set()
     for patch in patches:
-        index = (
-            None
-            if not isinstance(patch, dict)
-            else position(merged, children[0], patch.get(children[0].id_field))
-        )
+        key = _key(patch, child)
+        if key is not None and key in named:
+            raise InvalidObject(f"$.{child.field}", f"{patch[child.id_field]!r} is in it twice")
+        named.add(key)
+        index = where.get(key) if key is not None else None
         if index is None:
             merged.append(patch)
         else:
             merged[index] = merge(merged[index], patch, children[1:])
     return merged
+
+
+def _key(part: Any, child: Child) -> str | None:
+    wanted = part.get(child.id_field) if isinstance(part, dict) else None
+    return wanted.upper() if isinstance(wanted, str) else None
 
 
 def position(parts: list[Any], child: Child, wanted: object) -> int | None:

@@ -18,6 +18,7 @@ from ocpi_hub.exchange.ownedobject import OwnedObject
 from ocpi_hub.exchange.renderers import Documents
 from ocpi_hub.protocol.envelope import parse_time
 
+MOST_BYTES = 8_000_000  # of the documents in a page; a list of large objects has shorter pages
 MOST_DIGITS = 18  # of an offset or a limit: what fits into PostgreSQL's bigint
 
 
@@ -43,12 +44,12 @@ class Query(NamedTuple):
             cursor=_cursor(parameters.get("cursor")),
         )
 
-    def link(self, url: str, cursor: tuple[int, int]) -> str:
-        """The URL of the next page: every filter again, one page further."""
+    def link(self, url: str, shown: int, cursor: tuple[int, int]) -> str:
+        """The URL of the next page: every filter again, further by what was shown."""
         parameters = {
             "date_from": self.date_from,
             "date_to": self.date_to,
-            "offset": self.offset + self.limit,
+            "offset": self.offset + shown,
             "limit": self.limit,
             "cursor": f"{cursor[0]}-{cursor[1]}",
         }
@@ -75,15 +76,29 @@ def page(found: "QuerySet[OwnedObject]", query: Query, url: str) -> Page:
         start = query.offset
     # One row more than the page tells whether there is a next one.
     rows = list(
-        ordered.annotate(born=RawSQL("inserted_in::text::bigint", []))[
-            start : start + query.limit + 1
-        ].values_list("born", "id", "document")
+        ordered.annotate(
+            born=RawSQL("inserted_in::text::bigint", []), size=RawSQL("octet_length(document)", [])
+        )[start : start + query.limit + 1].values_list("born", "id", "size")
     )
+    shown = rows[: _fitting([size for _, _, size in rows[: query.limit]])]
     headers = {"X-Total-Count": str(total), "X-Limit": str(query.limit)}
-    if len(rows) > query.limit:
-        last = rows[query.limit - 1]
-        headers["Link"] = f'<{query.link(url, (last[0], last[1]))}>; rel="next"'
-    return Page(Documents(row[2] for row in rows[: query.limit]), headers)
+    if len(rows) > len(shown):
+        born, row_id, _ = shown[-1]
+        headers["Link"] = f'<{query.link(url, len(shown), (born, row_id))}>; rel="next"'
+    documents = dict(
+        found.model.objects.filter(pk__in=[row[1] for row in shown]).values_list("pk", "document")
+    )
+    return Page(Documents(documents[row[1]] for row in shown), headers)
+
+
+def _fitting(sizes: list[int]) -> int:
+    """How many documents make a page of at most MOST_BYTES; one at least, however large."""
+    total = 0
+    for count, size in enumerate(sizes):
+        total += size
+        if total > MOST_BYTES and count:
+            return count
+    return len(sizes)
 
 
 def _after(model: type[OwnedObject], cursor: tuple[int, int]) -> RawSQL:
@@ -99,7 +114,8 @@ def _moment(name: str, text: str | None) -> datetime | None:
     if not text:
         return None
     try:
-        return parse_time(text)
+        # A plus sign that was not encoded arrives as a blank.
+        return parse_time(text.replace(" ", "+"))
     except ValueError as error:
         raise InvalidParameters(
             f"{name}: {text[:40]!r} is not a time such as 2026-01-31T12:00:00Z"

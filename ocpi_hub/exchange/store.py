@@ -5,7 +5,7 @@ or fall together. A push that is older than what is stored is accepted and left 
 """
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import msgspec
@@ -20,6 +20,11 @@ from ocpi_hub.protocol.codec import InvalidObject, check, dump, normalise_times,
 from ocpi_hub.protocol.envelope import parse_time
 
 Model = type[OwnedObject]
+
+MOST_BYTES = 2_000_000  # of a document
+# A last_updated so far ahead is a wrong clock. Whatever comes next counts as newer, else the owner could never
+# correct it.
+AHEAD = timedelta(hours=1)
 
 
 class Stored(NamedTuple):
@@ -64,8 +69,27 @@ def patch(model: Model, address: Address, body: bytes, source: Platform) -> Stor
 def examine(model: Model, raw: JSONObject, body: bytes | None = None) -> Incoming:
     """Check an object against its Struct; the document is the body as it came, unless its times were mended."""
     wire = check(raw, model.wire)
-    as_sent = not normalise_times(raw, model.wire) and body is not None
-    return Incoming(wire, (body if as_sent and body else dump(raw)).decode())
+    mended = normalise_times(raw, model.wire)
+    if mended or body is None or _names_its_owner_twice(body):
+        return Incoming(wire, sealed(raw))
+    return Incoming(wire, body.decode())
+
+
+def _names_its_owner_twice(body: bytes) -> bool:
+    """Of a repeated key we take the last value and a receiver may take the first, so it is not passed on."""
+    return body.count(b'"country_code"') > 1 or body.count(b'"party_id"') > 1
+
+
+def sealed(raw: JSONObject) -> str:
+    """The document of an object that was put together here: within the limits of what we read (InvalidObject).
+
+    A part that is allowed by itself may be nested too deeply inside its parent, or make the whole too large.
+    """
+    document = dump(raw)
+    if len(document) > MOST_BYTES:
+        raise InvalidObject("$", f"the whole object would have more than {MOST_BYTES} bytes")
+    parse(document)
+    return document.decode()
 
 
 def agree(model: Model, address: Address, wire: Any) -> None:
@@ -154,11 +178,12 @@ def _upsert(model: Model, rows: list[dict[str, Any]]) -> dict[str, tuple[int, bo
     statement = (
         f"INSERT INTO {table} ({', '.join(names)}) VALUES {values} "  # noqa: S608
         f"ON CONFLICT ({conflict}) DO UPDATE SET {changes}, changed_at = now() "
-        f"WHERE {table}.last_updated <= excluded.last_updated "
+        f"WHERE {table}.last_updated <= excluded.last_updated OR {table}.last_updated > %s "
         f"RETURNING id, (xmax = 0), {', '.join(map(connection.ops.quote_name, returned))}"
     )
     with connection.cursor() as cursor:
-        cursor.execute(statement, [value for row in rows for value in row.values()])
+        parameters = [value for row in rows for value in row.values()]
+        cursor.execute(statement, [*parameters, timezone.now() + AHEAD])
         return {
             _name(model, dict(zip(returned, row[2:], strict=True))): (row[0], row[1])
             for row in cursor.fetchall()
@@ -184,14 +209,15 @@ def _write_part(model: Model, address: Address, source: Platform, change: Any) -
     wire = check(part, level.wire)
     normalise_times(part, level.wire)
     _agree_on_part(level, address.children[-1], wire)
-    if present is not None and _time(present) > aware(wire.last_updated):
+    moment = aware(wire.last_updated)
+    if present is not None and is_newer(_time(present), moment):
         return Stored(row.pk, created=False, stale=True)
     replace_part(family[len(address.children) - 1], level, part)
     for parent in family[: len(address.children)]:
-        if _time(parent) < aware(wire.last_updated):
+        if not is_newer(_time(parent), moment):
             parent["last_updated"] = part["last_updated"]
     model.objects.filter(pk=row.pk).update(
-        document=dump(document).decode(),
+        document=sealed(document),
         last_updated=_time(document),
         source=source,
         digest="",
@@ -237,6 +263,11 @@ def _object(raw: Any) -> JSONObject:
     if not isinstance(raw, dict):
         raise InvalidObject("$", "an object is expected")
     return raw
+
+
+def is_newer(present: datetime, incoming: datetime) -> bool:
+    """Whether what is stored counts as newer than what comes in (P74)."""
+    return incoming < present <= timezone.now() + AHEAD
 
 
 def _time(part: JSONObject) -> datetime:

@@ -6,6 +6,7 @@ import httpx
 import pytest
 from django.utils import timezone
 
+from locations.models import Location
 from ocpi_hub.exchange import delivery, lanes, outbox, sweeper, sync, tasks
 from ocpi_hub.exchange.models import Delivery, Lane, Pull
 from ocpi_hub.exchange.sync import date_from
@@ -552,3 +553,16 @@ def test_a_fault_of_the_hub_costs_one_delivery_a_try_and_no_other(cpo, emsp, del
     assert other.state == DELIVERED
     assert Lane.objects.get(platform=emsp.platform).failures == 0
     assert f"delivery {poisoned.pk} stopped on a fault of the hub" in caplog.messages
+
+
+def test_an_object_that_cannot_be_read_stops_no_other(cpo, emsp, deliver):
+    push(cpo, "POISON", "LOC1")
+    Delivery.objects.update(exact=False)
+    Delivery.objects.filter(path__endswith="POISON").update(path="NL/ABC/POISON/EVSE1")
+    Location.objects.filter(object_id="POISON").update(document="[" * 40 + "]" * 40)
+
+    deliver()
+
+    poisoned, other = Delivery.objects.order_by("id")
+    assert (poisoned.state, poisoned.reason) == (PENDING, "a fault of the hub: InvalidObject")
+    assert other.state == DELIVERED

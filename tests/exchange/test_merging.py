@@ -6,6 +6,7 @@ import pytest
 
 from locations.models import Location
 from ocpi_hub.exchange.merging import lineage, merge, position, replace_part, same_id
+from ocpi_hub.protocol.codec import InvalidObject
 from tests import examples
 
 CHILDREN = Location.children
@@ -111,3 +112,10 @@ def test_a_part_takes_the_place_of_its_predecessor_or_the_end():
     empty = {"evses": None}
     replace_part(empty, CHILDREN[0], {"uid": "E1"})
     assert empty == {"evses": [{"uid": "E1"}]}
+
+
+def test_a_patch_that_names_a_part_twice_is_refused():
+    location = {"evses": [{"uid": "A"}, {"uid": "B"}]}
+
+    with pytest.raises(InvalidObject, match=r"\$\.evses: 'b' is in it twice"):
+        merge(location, {"evses": [{"uid": "B"}, {"uid": "b"}]}, Location.children)

@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 
 from locations.models import Location
+from ocpi_hub.exchange import pagination
 from ocpi_hub.exchange.exceptions import InvalidParameters
 from ocpi_hub.exchange.pagination import Query, page
 from tests import examples
@@ -55,13 +56,13 @@ def test_bad_parameters_are_named(parameters, message):
     assert str(refused.value) == message
 
 
-def test_a_link_repeats_every_filter_one_page_further():
+def test_a_link_repeats_every_filter_further_by_what_was_shown():
     query = Query.parse({"date_from": "2026-01-01T00:00:00Z", "offset": "20", "limit": "10", "other": "x"})
-    parts = urlsplit(query.link(URL, (5, 6)))
+    parts = urlsplit(query.link(URL, 7, (5, 6)))
 
     assert dict(parse_qsl(parts.query)) == {
         "date_from": "2026-01-01T00:00:00Z",
-        "offset": "30",
+        "offset": "27",
         "limit": "10",
         "cursor": "5-6",
     }
@@ -139,3 +140,32 @@ def test_a_page_stops_at_the_oldest_open_transaction(cpo):
         assert [row.key for row in Location.objects.settled()] == ["LOC0"]
     finally:
         older.close()
+
+
+def test_a_page_of_large_objects_is_shorter_and_nothing_is_left_out(cpo, emsp, monkeypatch):
+    for number in range(5):
+        cpo.put(f"receiver/locations/NL/ABC/L{number}", examples.location(id=f"L{number}", x="x" * 1_000))
+    monkeypatch.setattr(pagination, "MOST_BYTES", 4_000)
+
+    first = emsp.get("sender/locations")
+
+    assert [row["id"] for row in first.data] == ["L0", "L1"]
+    assert (first.headers["X-Total-Count"], first.headers["X-Limit"]) == ("5", "100")
+    assert "offset=2&limit=100" in first.headers["Link"]
+    assert [row["id"] for row in emsp.crawl("sender/locations")] == ["L0", "L1", "L2", "L3", "L4"]
+
+
+def test_an_object_larger_than_a_page_is_a_page(cpo, emsp, monkeypatch):
+    for number in range(2):
+        cpo.put(f"receiver/locations/NL/ABC/L{number}", examples.location(id=f"L{number}"))
+    monkeypatch.setattr(pagination, "MOST_BYTES", 10)
+
+    assert [row["id"] for row in emsp.crawl("sender/locations")] == ["L0", "L1"]
+
+
+def test_a_plus_that_was_not_encoded_is_understood(cpo, emsp):
+    cpo.put("receiver/locations/NL/ABC/LOC1", examples.location())
+
+    answered = emsp.get("sender/locations?date_from=2026-03-01T09:00:00+01:00")
+
+    assert (answered.codes, len(answered.data)) == ((200, 1000), 1)

@@ -306,3 +306,68 @@ def test_rows_of_a_restored_dump_come_before_new_ones(cpo):
     store.settle_restored()
 
     assert [row.key for row in Location.objects.settled()] == ["LOC1", "LOC2"]
+
+
+# ------------------------------------------------------------------------------ what must not get in
+DEEP = {"x": json.loads("[" * 30 + "]" * 30)}
+
+
+def test_a_part_that_is_too_deep_inside_its_parent_is_refused(cpo):
+    put(cpo, examples.location())
+    before = Location.objects.values().get()
+
+    with pytest.raises(InvalidObject, match="nested deeper than 32"):
+        put(cpo, examples.evse(last_updated="2026-03-02T08:00:00Z", **DEEP), "EVSE1")
+
+    assert Location.objects.values().get() == before
+
+
+def test_a_number_that_could_not_be_read_again_is_refused(cpo):
+    put(cpo, examples.location())
+    before = Location.objects.values().get()
+    changes = b'{"last_updated": "2026-03-02T08:00:00Z", "x": 10e12}'
+
+    with pytest.raises(InvalidObject, match=r"\$\.x: number with an exponent beyond 12"):
+        store.patch(Location, LOC1, changes, cpo.platform)
+
+    assert Location.objects.values().get() == before
+
+
+def test_an_object_cannot_grow_beyond_its_limit_by_its_parts(cpo, monkeypatch):
+    put(cpo, examples.location())
+    before = Location.objects.values().get()
+    monkeypatch.setattr(store, "MOST_BYTES", 2_000)
+
+    with pytest.raises(InvalidObject, match="the whole object would have more than 2000 bytes"):
+        put(cpo, examples.evse(last_updated="2026-03-02T08:00:00Z", x="x" * 1_500), "EVSE1")
+
+    assert Location.objects.values().get() == before
+
+
+def test_an_owner_that_is_named_twice_is_kept_as_it_was_understood(cpo):
+    once = json.dumps(examples.location()).encode()
+    body = once.replace(b'{"country_code"', b'{"country_code": "BE", "country_code"', 1)
+
+    store.put(Location, LOC1, body, cpo.platform)
+
+    assert Location.objects.get().document.count('"country_code"') == 1
+    assert document()["country_code"] == "NL"
+
+
+@pytest.mark.parametrize("depth", ["whole", "part"])
+def test_a_time_far_ahead_does_not_block_what_comes_next(cpo, depth):
+    far, now = "2126-01-01T00:00:00Z", "2026-03-02T08:00:00Z"
+    if depth == "whole":
+        put(cpo, examples.location(last_updated=far))
+    else:
+        put(cpo, examples.location())
+        put(cpo, examples.evse(last_updated=far), "EVSE1")
+        assert document()["last_updated"] == far
+        put(cpo, examples.evse(last_updated=now, status="BLOCKED"), "EVSE1")
+        assert document()["evses"][0]["status"] == "BLOCKED"
+        assert document()["last_updated"] == now
+
+    stored = put(cpo, examples.location(last_updated=now, name="Right"))
+
+    assert not stored.stale
+    assert (document()["name"], document()["last_updated"]) == ("Right", now)
