@@ -17,7 +17,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from ocpi_hub.exchange import outbox, store, transports
-from ocpi_hub.exchange.delivery import describe
+from ocpi_hub.exchange.delivery import describe, masked
 from ocpi_hub.exchange.models import Pull, RefusedObject
 from ocpi_hub.exchange.ownedobject import Address, OwnedObject, owned_models
 from ocpi_hub.exchange.repairs import RepairTable
@@ -25,7 +25,7 @@ from ocpi_hub.exchange.routing import hub_party
 from ocpi_hub.partners.models import Endpoint, Party, Platform
 from ocpi_hub.partners.secrets import UnreadableSecret
 from ocpi_hub.protocol.client import Answer, CallFailed, PlatformClient
-from ocpi_hub.protocol.codec import InvalidObject, MalformedJSON, check, dump, normalise_times, parse
+from ocpi_hub.protocol.codec import InvalidObject, MalformedJSON, check, normalise_times, parse
 from ocpi_hub.protocol.envelope import format_time
 from ocpi_hub.protocol.headers import MessageIDs, Routing, next_link
 from ocpi_hub.protocol.types import PartyRef
@@ -36,6 +36,10 @@ PAGE = 200  # objects we ask for; the partner gives fewer when it likes
 LIST_LIMIT = 20_000_000  # bytes of one page
 FIRST_PULL_WITHIN = timedelta(seconds=30)  # of the registration; else the sweep begins it
 ABANDONED_AFTER = timedelta(minutes=5)  # without a page: whoever ran the pull is gone
+CHUNK = 200  # objects stored in one transaction, so that none is open for long
+MOST_PAGES = 20_000  # of one list
+MOST_REFUSED = 1_000  # objects of one run; after that the list is no list of such objects
+MOST_LOGGED = 20  # refusals of one run that get a line in the log
 MOST_REPEATS = 20  # of a page whose list shrank while we read it
 
 Progress = Callable[[Pull, int | None], None]
@@ -183,9 +187,15 @@ class _Run:
         """A running row, or a failed one that is not saved when the same list is being pulled already."""
         mine = Q(platform=self.platform, module=self.model.module, party=self.party.key)
         now = timezone.now()
-        Pull.objects.filter(mine, state=Pull.State.RUNNING, touched_at__lt=now - ABANDONED_AFTER).update(
-            state=Pull.State.FAILED, error="the process that ran it ended", finished_at=now
-        )
+        with transaction.atomic():
+            running = Pull.objects.filter(
+                mine, state=Pull.State.RUNNING, touched_at__lt=now - ABANDONED_AFTER
+            )
+            # One that is being saved at this moment lives.
+            abandoned = list(running.select_for_update(skip_locked=True))
+            Pull.objects.filter(pk__in=[row.pk for row in abandoned]).update(
+                state=Pull.State.FAILED, error="the process that ran it ended", finished_at=now
+            )
         pull = Pull(
             platform=self.platform,
             module=self.model.module,
@@ -204,15 +214,31 @@ class _Run:
 
     def _crawl(self, pull: Pull) -> None:
         for documents, total in self._pages(pull):
-            with transaction.atomic():
-                if not Pull.objects.select_for_update().filter(pk=pull.pk, state=Pull.State.RUNNING).exists():
-                    raise PullFailed(f"page {pull.pages + 1}: it took so long that another pull took over")
-                self._store(pull, documents)
-                pull.pages += 1
-                pull.touched_at = timezone.now()
-                pull.save()
+            for start in range(0, len(documents), CHUNK):
+                self._store_chunk(pull, documents[start : start + CHUNK])
+            pull.pages += 1
+            self._touch(pull)
             if self.progress:
                 self.progress(pull, total)
+            if pull.pages == MOST_PAGES:
+                raise PullFailed(f"page {pull.pages}: the list does not end")
+
+    def _store_chunk(self, pull: Pull, documents: list[bytes]) -> None:
+        with transaction.atomic():
+            self._store(pull, documents)
+            self._touch(pull)
+        if pull.refused > MOST_REFUSED:
+            raise PullFailed(
+                f"page {pull.pages + 1}: more than {MOST_REFUSED} objects are refused, the last ones too"
+            )
+
+    def _touch(self, pull: Pull) -> None:
+        """Save the counts and that the run lives, unless another took over."""
+        pull.touched_at = timezone.now()
+        with transaction.atomic():
+            if not Pull.objects.select_for_update().filter(pk=pull.pk, state=Pull.State.RUNNING).exists():
+                raise PullFailed(f"page {pull.pages + 1}: it took so long that another pull took over")
+            pull.save()
 
     # ------------------------------------------------------------------------------------------- reading
     def _pages(self, pull: Pull) -> Iterator[tuple[list[bytes], int | None]]:
@@ -303,20 +329,22 @@ class _Run:
             owner = PartyRef(wire.country_code, wire.party_id)
             if owner.key not in self.allowed:
                 raise InvalidObject("$.party_id", f"{owner} is no {self.model.owner_role} of this platform")
+            if normalise_times(raw, self.model.wire) or received is not None:
+                incoming = store.Incoming(wire, store.sealed(raw))
+            else:
+                incoming = store.examine(self.model, raw, document)
         except (InvalidObject, MalformedJSON) as fault:
             self._refuse(pull, raw, document, str(fault))
             return None
         self.owners.add(owner.key)
         pull.repaired += received is not None
-        mended = normalise_times(raw, self.model.wire) or received is not None
-        text = dump(raw).decode() if mended else document.decode()
         address = Address(
             owner,
             getattr(wire, self.model.id_field),
             (),
             getattr(wire, self.model.variant_field) if self.model.variant_field else "",
         )
-        return _Taken(address, store.Incoming(wire, text), store.digest_of(raw), received)
+        return _Taken(address, incoming, store.digest_of(raw), received)
 
     def _present(self, items: "list[_Taken]") -> dict[tuple[str, ...], OwnedObject]:
         """The rows that the store has of these objects, locked, in one query."""
@@ -334,7 +362,7 @@ class _Run:
             self.seen.append(row.pk)
             if row.missing_since:
                 self.model.objects.filter(pk=row.pk).update(missing_since=None)
-            if row.last_updated > moment:
+            if store.is_newer(row.last_updated, moment):
                 pull.stale += 1
                 return False
             if (row.digest or store.digest_of(parse(row.document.encode()))) == item.digest:
@@ -361,9 +389,11 @@ class _Run:
 
     def _refuse(self, pull: Pull, raw: Any, document: bytes, reason: str) -> None:
         pull.refused += 1
-        name = _name(raw, self.model)
+        token = self.platform.token
+        reason = masked(reason, token)
+        name = masked(_name(raw, self.model), token)
         self.refusals.append({"id": name, "reason": reason})
-        text = document.decode(errors="replace").replace("\x00", "�")
+        text = masked(document.decode(errors="replace").replace("\x00", "�"), token)
         row, created = RefusedObject.objects.get_or_create(
             platform=self.platform,
             module=self.model.module,
@@ -373,7 +403,8 @@ class _Run:
         if not created:
             row.reason, row.document, row.times = reason, text, row.times + 1
             row.save()
-        logger.warning("%s %s of %s is refused: %s", self.model.module, name, self.party, reason)
+        if pull.refused <= MOST_LOGGED:
+            logger.warning("%s %s of %s is refused: %s", self.model.module, name, self.party, reason)
 
     def _forget_refusals(self, names: list[str]) -> None:
         RefusedObject.objects.filter(

@@ -28,6 +28,7 @@ from .network import CheckedTransport, NotPublic, deadline
 
 MEGABYTE = 1_000_000
 MAX_REDIRECTS = 3
+MOST_DOCUMENTS = 50_000  # in one page of a list
 
 
 class CallFailed(Exception):
@@ -114,10 +115,16 @@ class Answer:
     def documents(self) -> list[bytes]:
         """The objects of a list, each as it was sent and not yet parsed: a bad one spoils no other."""
         try:
-            data = self._frame.data if self._frame else b""
-            return [bytes(document) for document in _LISTS.decode(data)]
+            data = bytes(self._frame.data if self._frame else b"")
+            # An object has at least a few bytes for each comma; a list of less is not worth its memory.
+            if data.count(b",") > MOST_DOCUMENTS and data.count(b",") * 4 > len(data):
+                raise BrokenAnswer("the answer holds a list of what cannot be objects")
+            documents = _LISTS.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise BrokenAnswer("the answer holds no list") from None
+        if len(documents) > MOST_DOCUMENTS:
+            raise BrokenAnswer(f"the answer holds a list of more than {MOST_DOCUMENTS} objects")
+        return [bytes(document) for document in documents]
 
     @cached_property
     def _frame(self) -> _Frame | None:

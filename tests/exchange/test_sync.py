@@ -365,7 +365,9 @@ def test_one_bad_object_is_refused_alone_and_listed(cpo):
 
     assert counts(report) == {"pages": 1, "received": 3, "new": 2, "refused": 1}
     assert report.pull.state == "DONE"
-    assert report.refusals == [{"id": "NL*ABC/BAD", "reason": "$.publish: neither true nor false"}]
+    assert report.refusals == [
+        {"id": "NL*ABC/BAD", "reason": "$.publish: neither true nor false, but text; leave out the quotes"}
+    ]
     row = RefusedObject.objects.get()
     assert (row.platform, row.module, row.object_key, row.times) == (
         cpo.platform,
@@ -726,7 +728,12 @@ def test_the_command_reports_as_json(cpo, capsys):
             "refused": 1,
             "repaired": 1,
             "repairs": {"number to text: anywhere": 1},
-            "refusals": [{"id": "NL*ABC/BAD", "reason": "$.publish: neither true nor false"}],
+            "refusals": [
+                {
+                    "id": "NL*ABC/BAD",
+                    "reason": "$.publish: neither true nor false, but text; leave out the quotes",
+                }
+            ],
         }
     ]
 
@@ -739,7 +746,9 @@ def test_the_command_reports_in_lines_and_names_ten_refusals(cpo, capsys):
         f"locations of NL*ABC from ABC (#{cpo.platform.pk}) (full, done): 12 received, 0 new, 0 changed, "
         "0 unchanged, 0 older than ours, 0 repaired, 12 refused"
     )
-    assert lines[1] == "  refused NL*ABC/BAD0: $.publish: neither true nor false"
+    assert (
+        lines[1] == "  refused NL*ABC/BAD0: $.publish: neither true nor false, but text; leave out the quotes"
+    )
     assert lines[11] == "  and 2 more, all in the admin under Refused objects"
 
 
@@ -799,3 +808,61 @@ def test_a_list_that_nobody_began_to_read_is_named_until_it_is_pulled(cpo, emsp)
     assert sorted(sync.never_pulled(later)) == wanted
     sync.pull_platform(cpo.platform.pk, "locations")
     assert sync.never_pulled(later) == wanted[1:]
+
+
+def test_a_list_of_what_cannot_be_objects_ends_the_pull_at_once(cpo):
+    cpo.lists["locations"] = []
+    cpo.answers.append(lambda request: enveloped([0] * 60_000))
+
+    (report,) = sync.pull_platform(cpo.platform.pk, "locations", full=True)
+
+    assert (report.pull.state, report.pull.received) == ("FAILED", 0)
+    assert report.pull.error == "page 1: the answer holds a list of what cannot be objects"
+
+
+def test_a_list_of_nothing_but_refusals_ends_the_pull(cpo, monkeypatch, caplog):
+    monkeypatch.setattr(sync, "MOST_REFUSED", 5)
+    monkeypatch.setattr(sync, "MOST_LOGGED", 3)
+    monkeypatch.setattr(sync, "CHUNK", 2)
+    cpo.lists["locations"] = [{"id": f"BAD{number}"} for number in range(20)]
+
+    (report,) = sync.pull_platform(cpo.platform.pk, "locations", full=True)
+
+    assert (report.pull.state, report.pull.refused) == ("FAILED", 6)
+    assert report.pull.error.startswith("page 1: more than 5 objects are refused")
+    assert RefusedObject.objects.count() == 6
+    assert len([line for line in caplog.messages if "is refused" in line]) == 3
+
+
+def test_a_list_that_does_not_end_is_left(cpo, monkeypatch):
+    monkeypatch.setattr(sync, "MOST_PAGES", 3)
+    cpo.page_size = 1
+    cpo.lists["locations"] = [examples.location(id=f"LOC{number}") for number in range(9)]
+
+    (report,) = sync.pull_platform(cpo.platform.pk, "locations", full=True)
+
+    assert (report.pull.state, report.pull.received) == ("FAILED", 3)
+    assert report.pull.error == "page 3: the list does not end"
+    assert Location.objects.count() == 3
+
+
+def test_our_token_in_a_refused_object_is_masked_everywhere(cpo, caplog):
+    ours = cpo.platform.token
+    cpo.lists["locations"] = [examples.location(parking_type=ours)]
+
+    (report,) = sync.pull_platform(cpo.platform.pk, "locations", full=True)
+
+    refused = RefusedObject.objects.get()
+    assert "'***' is not one of" in refused.reason
+    assert not [text for text in (refused.reason, refused.document, caplog.text, str(report)) if ours in text]
+
+
+def test_a_pulled_time_far_ahead_does_not_block_what_comes_next(cpo):
+    cpo.lists["locations"] = [examples.location(last_updated="2126-01-01T00:00:00Z")]
+    sync.pull_platform(cpo.platform.pk, "locations", full=True)
+    cpo.lists["locations"] = [examples.location(last_updated="2026-03-02T08:00:00Z", name="Right")]
+
+    (report,) = sync.pull_platform(cpo.platform.pk, "locations", full=True)
+
+    assert (report.pull.changed, report.pull.stale) == (1, 0)
+    assert Location.objects.get().name == "Right"
