@@ -19,11 +19,21 @@ class MessageFilter(logging.Filter):
         return True
 
 
+# A partner's text in a message must not look like a line of its own, nor speak to the terminal.
+_CONTROL = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))} | {
+    0x0A: "\\n",
+    0x0D: "\\r",
+}
+
+
 class LineFormatter(logging.Formatter):
-    """One line a record: time, level, logger, correlation id, request id, text."""
+    """One line a record: time, level, logger, correlation id, request id, text; a traceback below, indented."""
 
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
-        text = super().format(record).replace("\r", "\\r")
-        ids = f"correlation={getattr(record, 'correlation_id', '-')} request={getattr(record, 'request_id', '-')}"
-        return f"{moment}Z {record.levelname:<7} {record.name} {ids} {text}"
+        correlation, request = getattr(record, "correlation_id", "-"), getattr(record, "request_id", "-")
+        text = record.getMessage().translate(_CONTROL)
+        head = f"{moment}Z {record.levelname:<7} {record.name} correlation={correlation} request={request} {text}"
+        trace = self.formatException(record.exc_info) if record.exc_info else ""
+        below = [f"    {line.translate(_CONTROL)}" for line in trace.splitlines()]
+        return "\n".join([head, *below])
