@@ -7,10 +7,12 @@ import hashlib
 import logging
 from datetime import timedelta
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from rest_framework.exceptions import AuthenticationFailed
 
 from ocpi_hub.exchange import repairs, sync, transports
 from ocpi_hub.exchange.delivery import describe, masked
@@ -19,6 +21,7 @@ from ocpi_hub.exchange.models import Delivery, Lane
 from ocpi_hub.exchange.routing import hub_party, interfaces
 from ocpi_hub.exchange.schedules import plan_pulls, remove_pulls
 from ocpi_hub.partners import claims, secrets
+from ocpi_hub.partners.authentication import UNKNOWN_TOKEN
 from ocpi_hub.partners.claims import Claim, ClaimRefused
 from ocpi_hub.partners.models import Endpoint, IssuedToken, Platform, Status
 from ocpi_hub.protocol.client import Answer, CallFailed, PlatformClient
@@ -31,6 +34,7 @@ from ocpi_hub.protocol.versions import Version, VersionDetails
 
 logger = logging.getLogger(__name__)
 
+LONGEST_MODULE = 100  # characters; a longer module id is none that we could know
 CALL_TIMEOUT = 10.0  # seconds for each call of the handshake
 
 
@@ -119,7 +123,8 @@ def _needed(details: VersionDetails, url: str) -> list[tuple[str, str, str]]:
     rows: dict[tuple[str, str], str] = {}
     for endpoint in details.endpoints:
         role = Endpoint.Role.SENDER if endpoint.identifier == "credentials" else endpoint.role
-        if role:
+        if role and len(endpoint.identifier) <= LONGEST_MODULE:
+            _must_be_callable(endpoint.url, url)
             rows.setdefault((endpoint.identifier, role), endpoint.url)
     if ("credentials", Endpoint.Role.SENDER) not in rows:
         raise HandshakeFailed(f"{url} lists no credentials endpoint", StatusCode.ENDPOINTS_MISSING)
@@ -131,12 +136,21 @@ def _needed(details: VersionDetails, url: str) -> list[tuple[str, str, str]]:
     return [(module, role, address) for (module, role), address in rows.items()]
 
 
+def _must_be_callable(address: str, listed_at: str) -> None:
+    try:
+        callable_ = bool(urlsplit(address).hostname) and urlsplit(address).port != 0
+    except ValueError:
+        callable_ = False
+    if not callable_:
+        raise HandshakeFailed(f"{listed_at} lists an address that cannot be called: {address[:80]!r}")
+
+
 # -------------------------------------------------------------------------------------------- as the receiver
-def accept(platform: Platform, theirs: Credentials, version: str, ids: MessageIDs) -> Credentials:
+def accept(issued: IssuedToken, theirs: Credentials, version: str, ids: MessageIDs) -> Credentials:
     """POST: call back with token B, then take the partner in and give it token C."""
     peer = discover(theirs.url, theirs.token, [version], ids)
     with transaction.atomic():
-        row = Platform.objects.select_for_update().get(pk=platform.pk)
+        row = _locked(issued)
         if row.registered:
             raise MethodUnavailable(
                 "you are registered already; use PUT to renew the credentials", ["GET", "PUT", "DELETE"]
@@ -144,21 +158,29 @@ def accept(platform: Platform, theirs: Credentials, version: str, ids: MessageID
         token = IssuedToken.issue(row, IssuedToken.Kind.CREDENTIALS)
         row.issued_tokens.filter(kind=IssuedToken.Kind.INVITATION).delete()
         _take_in(row, theirs, peer)
-    logger.info("%s registered with %s", platform, ", ".join(_names(theirs)))
+    logger.info("%s registered with %s", row, ", ".join(_names(theirs)))
     return own_credentials(token)
 
 
-def renew(platform: Platform, theirs: Credentials, version: str, ids: MessageIDs) -> Credentials:
+def _locked(issued: IssuedToken) -> Platform:
+    """The platform, if the token is still good that it came with: much may happen while it is called back."""
+    row = Platform.objects.select_for_update().get(pk=issued.platform_id)
+    if not row.issued_tokens.valid(timezone.now()).filter(pk=issued.pk).exists():
+        raise AuthenticationFailed(UNKNOWN_TOKEN)
+    return row
+
+
+def renew(issued: IssuedToken, theirs: Credentials, version: str, ids: MessageIDs) -> Credentials:
     """PUT: fetch everything again and exchange both tokens; the old one of ours works until the new one is used."""
     peer = discover(theirs.url, theirs.token, [version], ids)
     with transaction.atomic():
-        row = Platform.objects.select_for_update().get(pk=platform.pk)
+        row = _locked(issued)
         if not row.registered:
             raise MethodUnavailable("you are not registered; use POST with your invitation", ["GET", "POST"])
         token = IssuedToken.issue(row, IssuedToken.Kind.CREDENTIALS)
         IssuedToken.expire_others(row, token, timedelta(seconds=settings.HUB_TOKEN_GRACE))
         _take_in(row, theirs, peer)
-    logger.info("%s renewed its credentials", platform)
+    logger.info("%s renewed its credentials", row)
     return own_credentials(token)
 
 
@@ -283,6 +305,8 @@ def announce(platform: Platform) -> None:
         theirs = _send("PUT", peer, platform.token, token, ids)
         with transaction.atomic():
             row = Platform.objects.select_for_update().get(pk=platform.pk)
+            if row.token_cipher != platform.token_cipher:
+                raise HandshakeFailed("the connection changed meanwhile")
             IssuedToken.expire_others(row, token, timedelta(seconds=settings.HUB_TOKEN_GRACE))
             _take_in(row, theirs, peer)
     except Exception:

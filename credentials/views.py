@@ -59,13 +59,13 @@ class CredentialsView(OCPIView):
                 "you are registered already; use PUT to renew the credentials", ["GET", "PUT", "DELETE"]
             )
         theirs = read(request.body, Credentials)
-        return answer(handshake.accept(self.platform, theirs, version, self.ids))
+        return answer(handshake.accept(self.request.auth.issued, theirs, version, self.ids))
 
     def put(self, request: Request, version: str, **kwargs: Any) -> Response:
         must_be_spoken(version)
         self._must_be_registered()
         theirs = read(request.body, Credentials)
-        return answer(handshake.renew(self.platform, theirs, version, self.ids))
+        return answer(handshake.renew(self.request.auth.issued, theirs, version, self.ids))
 
     def delete(self, request: Request, version: str, **kwargs: Any) -> Response:
         must_be_spoken(version)

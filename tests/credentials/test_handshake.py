@@ -6,6 +6,7 @@ import logging
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.test import Client
 
 from credentials import handshake, tasks
 from ocpi_hub.exchange.exceptions import HandshakeFailed
@@ -355,3 +356,99 @@ def test_register_says_in_one_line_why_not(db, peer, token, url, reason):
     assert str(failed.value).startswith(reason)
     assert "\n" not in str(failed.value)
     assert Platform.objects.count() == 0
+
+
+# ------------------------------------------------------------- what happens while the partner is called back
+def call(method, token, body):
+    return Client().generic(
+        method,
+        "/ocpi/2.2.1/credentials",
+        json.dumps(body),
+        content_type="application/json",
+        headers={"Authorization": authorization(token)},
+    )
+
+
+def while_called_back(peer, act):
+    """Do something when the hub asks for our versions, in the middle of the handshake."""
+
+    def reply(request):
+        peer.replies.clear()
+        act()
+        return enveloped(peer.data("/versions"))
+
+    peer.replies["GET /versions"] = reply
+
+
+def test_a_renewal_that_the_operator_overtook_changes_nothing(db, peer):
+    platform, token_a = handshake.invite("New", [CLAIM])
+    token = json.loads(call("POST", token_a, peer.credentials()).content)["data"]["token"]
+    before = Platform.objects.values().get()
+    while_called_back(peer, lambda: handshake.reset(platform))
+
+    answered = call("PUT", token, peer.credentials() | {"token": "stolen.token"})
+
+    assert answered.status_code == 401
+    assert list(IssuedToken.objects.values_list("kind", flat=True)) == ["A"]
+    after = Platform.objects.values().get()
+    assert after == before | {"token_cipher": "", "status": "PLANNED"}
+
+
+def test_a_registration_that_the_operator_suspended_meanwhile_is_refused(db, peer):
+    platform, token_a = handshake.invite("New", [CLAIM])
+    while_called_back(peer, lambda: handshake.leave(platform))
+
+    answered = call("POST", token_a, peer.credentials())
+
+    platform.refresh_from_db()
+    assert answered.status_code == 401
+    assert (platform.status, platform.token_cipher, IssuedToken.objects.count()) == ("SUSPENDED", "", 0)
+
+
+def test_an_announcement_does_not_bring_back_a_partner_that_left_meanwhile(db, peer):
+    platform, token_a = handshake.invite("New", [CLAIM])
+    call("POST", token_a, peer.credentials())
+    platform.refresh_from_db()
+    while_called_back(peer, lambda: handshake.leave(Platform.objects.get()))
+
+    with pytest.raises(HandshakeFailed, match="the connection changed meanwhile"):
+        handshake.announce(platform)
+
+    platform.refresh_from_db()
+    assert (platform.status, platform.token_cipher, IssuedToken.objects.count()) == ("SUSPENDED", "", 0)
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "http://new.example:99999/x", "http://:80/x"])
+def test_an_endpoint_that_cannot_be_called_is_refused(db, peer, url):
+    endpoints = [
+        {"identifier": "credentials", "role": "SENDER", "url": f"https://{HOST}/credentials"},
+        {"identifier": "locations", "role": "SENDER", "url": url},
+    ]
+    peer.replies["GET /2.2.1"] = lambda request: enveloped({"version": "2.2.1", "endpoints": endpoints})
+    _, token_a = handshake.invite("New", [CLAIM])
+
+    answered = json.loads(call("POST", token_a, peer.credentials()).content)
+
+    assert answered["status_code"] == 3001
+    assert (
+        answered["status_message"] == f"https://{HOST}/2.2.1 lists an address that cannot be called: {url!r}"
+    )
+    assert Platform.objects.get().token_cipher == ""
+
+
+def test_a_module_with_a_name_that_is_too_long_is_passed_over(db, peer):
+    data = peer.data("/2.2.1")
+    data["endpoints"].append({"identifier": "x" * 200, "role": "SENDER", "url": f"https://{HOST}/x"})
+    peer.replies["GET /2.2.1"] = lambda request: enveloped(data)
+    platform, token_a = handshake.invite("New", [CLAIM])
+
+    answered = json.loads(call("POST", token_a, peer.credentials()).content)
+
+    assert answered["status_code"] == 1000
+    assert sorted({row.module for row in platform.endpoints.all()}) == ["credentials", "locations", "tokens"]
+
+
+def test_too_many_parameters_are_no_fault_of_the_hub(cpo):
+    answered = cpo.get("sender/tokens?" + "&".join(f"a{number}=1" for number in range(3_000)))
+
+    assert answered.codes == (400, 2000)
