@@ -14,6 +14,7 @@ Parseable JSON from a registered partner on an existing resource never gets an H
 import logging
 from typing import Any
 
+from django.core.exceptions import SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from rest_framework.exceptions import APIException, MethodNotAllowed, Throttled
@@ -24,6 +25,8 @@ from ocpi_hub.protocol.codec import InvalidObject, MalformedJSON
 from ocpi_hub.protocol.envelope import StatusCode
 
 logger = logging.getLogger(__name__)
+
+NOTHING_HERE = "there is nothing at this address; the version details list what there is"
 
 
 class OCPIError(Exception):
@@ -94,7 +97,9 @@ def describe(error: Exception) -> tuple[int, StatusCode, str]:
     if isinstance(error, APIException):
         return error.status_code, StatusCode.CLIENT_ERROR, str(error.detail)
     if isinstance(error, Http404):
-        return 404, StatusCode.CLIENT_ERROR, "there is nothing at this address"
+        return 404, StatusCode.CLIENT_ERROR, NOTHING_HERE
+    if isinstance(error, SuspiciousOperation):
+        return 400, StatusCode.CLIENT_ERROR, "the request cannot be read: too many fields, or too large"
     if isinstance(error, OperationalError | InterfaceError):
         logger.error("the database does not answer: %s", error)
         return 503, StatusCode.SERVER_ERROR, "the hub's database does not answer; try again in a moment"

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
+from ocpi_hub.exchange.exceptions import NOTHING_HERE
 from ocpi_hub.logs import current_ids
 from ocpi_hub.protocol.envelope import StatusCode, envelope
 from ocpi_hub.protocol.headers import MessageIDs
@@ -17,7 +18,7 @@ logger = logging.getLogger(__name__)
 FOR_PEOPLE = ("/admin", "/static/")
 MESSAGES = {
     400: "the request cannot be read",
-    404: "there is nothing at this address",
+    404: NOTHING_HERE,
     405: "this method is not available here",
     413: "the body is too large",
 }

@@ -44,6 +44,14 @@ class EnvelopeRenderer(BaseRenderer):
         return envelope(status_code, UNSET if data is None else data, status_message=message)
 
 
-def answer(data: Any = None, *, http_status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def answer(
+    data: Any = None,
+    *,
+    http_status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    message: str | None = None,
+) -> Response:
     """A success, with or without data."""
-    return Response(data, status=http_status, headers=dict(headers or {}))
+    response = Response(data, status=http_status, headers=dict(headers or {}))
+    response.message = message
+    return response

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from ocpi_hub.exchange import outbox, store
-from ocpi_hub.exchange.exceptions import InvalidParameters, MethodUnavailable, NotFound
+from ocpi_hub.exchange.exceptions import NOTHING_HERE, InvalidParameters, MethodUnavailable, NotFound
 from ocpi_hub.exchange.ownedobject import Address, OwnedObject
 from ocpi_hub.exchange.pagination import Query, page
 from ocpi_hub.exchange.renderers import answer
@@ -22,6 +22,7 @@ from ocpi_hub.protocol.headers import MessageIDs, Routing
 from ocpi_hub.protocol.types import PartyRef
 
 ID_LENGTH = 36
+OLDER_THAN_OURS = "accepted, but not stored: last_updated is older than that of what the hub has"
 
 
 class OCPIView(APIView):
@@ -89,10 +90,15 @@ class RoutedView(OCPIView):
     def segments(self) -> list[str]:
         """What follows the endpoint in the URL, split at slashes and only then decoded (pitfalls, P16)."""
         raw = self.request.META.get("RAW_PATH")
-        rest = raw.partition("?")[0].split("/")[5:] if raw else self.kwargs.get("rest", "").split("/")
-        if rest and rest[-1] == "":
-            rest.pop()
-        return [unquote(segment) for segment in rest] if raw else rest
+        if not raw:
+            rest = self.kwargs.get("rest", "").split("/")
+            return rest[:-1] if rest[-1] == "" else rest
+        path = raw.partition("?")[0].split("/")
+        if path[1:5] != self.request.path_info.split("/")[1:5]:
+            # An encoded slash before the object's address would shift what follows.
+            raise NotFound(NOTHING_HERE, StatusCode.CLIENT_ERROR)
+        rest = path[5:-1] if path[-1] == "" else path[5:]
+        return [unquote(segment) for segment in rest]
 
     def variant(self) -> str:
         try:
@@ -117,7 +123,7 @@ class SenderView(RoutedView):
         if not segments:
             return self.list(request)
         if len(segments) > 1 + len(self.model.children) or not self.model.children:
-            raise NotFound("there is nothing at this address", StatusCode.CLIENT_ERROR)
+            raise NotFound(NOTHING_HERE, StatusCode.CLIENT_ERROR)
         return self.object(self.checked(segments))
 
     def list(self, request: Request) -> Response:
@@ -170,12 +176,17 @@ class ReceiverView(RoutedView):
                     method=self.request.method,
                     body=body,
                 )
-        return answer(http_status=201 if stored.created else 200)
+        return answer(
+            http_status=201 if stored.created else 200, message=OLDER_THAN_OURS if stored.stale else None
+        )
 
     def address(self) -> Address:
         segments = self.segments()
         if not 3 <= len(segments) <= 3 + len(self.model.children):
-            raise NotFound("there is nothing at this address", StatusCode.CLIENT_ERROR)
+            raise NotFound(
+                "an object's address is the endpoint, country code, party id and object id",
+                StatusCode.CLIENT_ERROR,
+            )
         country_code, party_id, object_id, *children = self.checked(segments)
         owner = PartyRef(country_code, party_id)
         self.must_own(owner)
@@ -186,6 +197,7 @@ class ReceiverView(RoutedView):
         parties = self.platform.parties.filter(key=owner.key, roles__contains=[self.model.owner_role])
         if self.route.sender.key != owner.key or not parties.exists():
             raise NotFound(
-                f"{owner} is not the {self.model.owner_role} that sends this request",
+                f"{self.route.sender} sends this, and {self.model.module} of {owner} are pushed and read here"
+                f" by {owner} only, as {self.model.owner_role}",
                 StatusCode.INVALID_PARAMETERS,
             )

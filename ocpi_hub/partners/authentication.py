@@ -12,6 +12,7 @@ from ocpi_hub.partners import secrets
 from ocpi_hub.partners.models import IssuedToken, Platform
 from ocpi_hub.protocol.headers import token_candidates
 
+FORM = "Token, one space, your token in Base64"
 UNKNOWN_TOKEN = "the credentials token is not known to this hub, or no longer valid"  # noqa: S105  # a message
 
 
@@ -28,10 +29,11 @@ class CredentialsToken(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[Platform, Presented]:
         header = request.META.get("HTTP_AUTHORIZATION", "")
         if not header:
-            raise NotAuthenticated(
-                "the Authorization header is missing; send: Token, one space, your token in Base64"
-            )
-        presented = find(token_candidates(header))
+            raise NotAuthenticated(f"the Authorization header is missing; send: {FORM}")
+        candidates = token_candidates(header)
+        if not candidates:
+            raise AuthenticationFailed(f"the Authorization header is not of the form: {FORM}")
+        presented = find(candidates)
         if presented.issued.first_used_at is None:
             note_first_use(presented.issued)
         return presented.issued.platform, presented

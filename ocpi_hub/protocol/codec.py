@@ -76,14 +76,16 @@ def parse(body: bytes) -> Any:
     try:
         raw = _DECODER.decode(body)
     except (UnicodeDecodeError, RecursionError):
-        raise MalformedJSON("body is not JSON") from None
+        raise MalformedJSON("the body is not JSON") from None
     except msgspec.ValidationError:  # an integer too long for the decoder
         _refuse(body)
     except msgspec.DecodeError as error:
         # JSON may spell half of a surrogate pair, which no string can hold and the decoder calls malformed.
         if b"\\u" in body:
             _refuse(body)
-        raise MalformedJSON(str(error)) from None
+        if not body.strip():
+            raise MalformedJSON("the body is empty") from None
+        raise MalformedJSON(f"the body is not JSON: {error}") from None
     except _BadNumber:
         _refuse(body)
     if _may_hold_nul(body) or _may_hold_long_integer(body):
@@ -118,7 +120,7 @@ def _limit_depth(raw: Any) -> None:
 
 def _refuse(body: bytes) -> NoReturn:
     _examine(body)
-    raise MalformedJSON("body is not JSON")
+    raise MalformedJSON("the body is not JSON")
 
 
 class _Digits(str):
@@ -133,7 +135,7 @@ def _examine(body: bytes) -> None:
         text = body.decode()
         raw = json.loads(text, parse_int=_Digits, parse_float=_Digits, parse_constant=_no_constant)
     except (ValueError, RecursionError):
-        raise MalformedJSON("body is not JSON") from None
+        raise MalformedJSON("the body is not JSON") from None
     for spot, value in _strings(raw):
         problem = _number_problem(value) if isinstance(value, _Digits) else _string_problem(value)
         if problem:

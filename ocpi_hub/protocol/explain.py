@@ -58,6 +58,8 @@ def _problem(node: inspect.Type, value: Any) -> str:
         return "not a list" if not isinstance(value, list) else "needs at least one entry"
     if isinstance(node, inspect.IntType):
         return _integer_problem(node, value)
+    if isinstance(node, inspect.DecimalType | inspect.BoolType) and isinstance(value, str):
+        return f"{_WORDS[type(node)]}, but text; leave out the quotes"
     return _WORDS.get(type(node), "not allowed here")
 
 
@@ -71,7 +73,7 @@ _WORDS: dict[type[inspect.Type], str] = {
 
 def _string_problem(node: inspect.StrType, value: Any) -> str:
     if not isinstance(value, str):
-        return "not a string"
+        return "not a string, but a number; put it into quotes" if type(value) is int else "not a string"
     if node.max_length is not None and len(value) > node.max_length:
         return f"longer than {node.max_length} characters"
     if node.min_length is not None and len(value) < node.min_length:
@@ -87,6 +89,8 @@ def _choice_problem(node: inspect.LiteralType, value: Any) -> str:
 
 
 def _integer_problem(node: inspect.IntType, value: Any) -> str:
+    if isinstance(value, str):
+        return "not a whole number, but text; leave out the quotes"
     if isinstance(value, bool) or not isinstance(value, int):
         return "not a whole number"
     return f"not between {node.ge} and {node.le}"

@@ -31,7 +31,7 @@ FAULT = "the hub failed on this request; its operator can find it by these ids"
         (MethodNotAllowed("POST"), 405, 2000, "POST is not available here"),
         (NotAuthenticated("m"), 401, 2000, "m"),
         (Throttled(detail="m"), 429, 2000, "m"),
-        (Http404("m"), 404, 2000, "there is nothing at this address"),
+        (Http404("m"), 404, 2000, exceptions.NOTHING_HERE),
         (OperationalError("secret"), 503, 3000, DATABASE),
         (InterfaceError("secret"), 503, 3000, DATABASE),
         (IntegrityError("secret"), 500, 3000, FAULT),

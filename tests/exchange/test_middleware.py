@@ -6,6 +6,7 @@ import pytest
 from django.http import HttpResponse, JsonResponse
 from django.test import RequestFactory
 
+from ocpi_hub.exchange.exceptions import NOTHING_HERE
 from ocpi_hub.exchange.middleware import OCPIMiddleware
 from ocpi_hub.logs import current_ids
 
@@ -28,15 +29,15 @@ def answer(response, path="/ocpi/x"):
 @pytest.mark.parametrize(
     ("given", "status", "code", "message"),
     [
-        (HttpResponse("<h1>", status=404), 404, 2000, "there is nothing at this address"),
+        (HttpResponse("<h1>", status=404), 404, 2000, NOTHING_HERE),
         (HttpResponse("<h1>", status=400), 400, 2000, "the request cannot be read"),
         (HttpResponse("<h1>", status=405), 405, 2000, "this method is not available here"),
         (HttpResponse("<h1>", status=413), 413, 2000, "the body is too large"),
         (HttpResponse("<h1>", status=418), 418, 2000, "refused"),
         (HttpResponse("<h1>", status=500), 500, 3000, "the hub failed on this request"),
         (HttpResponse("<h1>", status=503), 503, 3000, "the hub failed on this request"),
-        (HttpResponse("<h1>", status=200), 404, 2000, "there is nothing at this address"),
-        (HttpResponse(status=302, headers={"Location": "/"}), 404, 2000, "there is nothing at this address"),
+        (HttpResponse("<h1>", status=200), 404, 2000, NOTHING_HERE),
+        (HttpResponse(status=302, headers={"Location": "/"}), 404, 2000, NOTHING_HERE),
     ],
 )
 def test_what_is_no_json_becomes_an_envelope(given, status, code, message):

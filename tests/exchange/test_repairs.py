@@ -253,7 +253,7 @@ def test_good_times_beside_a_refused_one_are_neither_changed_nor_counted(cpo):
             "$.coordinates.latitude: not a latitude with 1 or 2 digits, a point and 5 to 7 decimals",
         ),
         ({"postal_code": "12345678901"}, "$.postal_code: longer than 10 characters"),
-        ({"publish": "yes"}, "$.publish: neither true nor false"),
+        ({"publish": "yes"}, "$.publish: neither true nor false, but text; leave out the quotes"),
         ({"evses": {}}, "$.evses: not a list"),
         ({"time_zone": "Mars"}, "$.time_zone: not a time zone name of IANA, such as Europe/Amsterdam"),
         ({"last_updated": "yesterday"}, "$.last_updated: not a timestamp such as 2026-01-01T00:00:00Z"),
@@ -423,7 +423,7 @@ def test_repairs_are_never_applied_to_a_push(cpo):
     answered = cpo.put("receiver/locations/NL/ABC/4711", examples.location(id=4711))
 
     assert answered.codes == (200, 2001)
-    assert answered.message == "$.id: not a string"
+    assert answered.message == "$.id: not a string, but a number; put it into quotes"
     assert Location.objects.count() == 0
 
 
@@ -438,7 +438,10 @@ def test_a_refused_object_is_kept_as_it_came(cpo):
     report = pull(cpo, examples.location(id=1, publish="yes"))
 
     assert report.pull.refused == 1
-    assert RefusedObject.objects.get().reason == "$.publish: neither true nor false"
+    assert (
+        RefusedObject.objects.get().reason
+        == "$.publish: neither true nor false, but text; leave out the quotes"
+    )
     assert json.loads(RefusedObject.objects.get().document)["id"] == 1
 
 

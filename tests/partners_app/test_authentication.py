@@ -9,6 +9,7 @@ from django.utils import timezone
 from ocpi_hub.partners.models import IssuedToken, Platform
 
 UNKNOWN = "the credentials token is not known to this hub, or no longer valid"
+MALFORMED = "the Authorization header is not of the form: Token, one space, your token in Base64"
 
 
 def encoded(text):
@@ -40,13 +41,17 @@ def test_a_token_comes_raw_or_in_base64_as_agreed(cpo, encoding, form, codes):
 
 
 @pytest.mark.parametrize(
-    "header", ["Token", "Token ", "Bearer x", "Token unknown", f"Token {'x' * 300}", "x"]
+    ("header", "message"),
+    [
+        ("Token unknown", UNKNOWN),
+        *((odd, MALFORMED) for odd in ("Token", "Token ", "Bearer x", f"Token {'x' * 300}", "x")),
+    ],
 )
-def test_an_unknown_token_is_refused_with_a_challenge(cpo, header):
+def test_an_unknown_token_is_refused_with_a_challenge(cpo, header, message):
     answered = get(cpo, header)
 
     assert answered.codes == (401, 2000)
-    assert answered.message == UNKNOWN
+    assert answered.message == message
     assert answered.headers["WWW-Authenticate"] == "Token"
 
 

@@ -99,7 +99,7 @@ STATUSES = "AVAILABLE, BLOCKED, CHARGING, INOPERATIVE, OUTOFORDER, PLANNED, REMO
     ("raw", "error"),
     [
         (location(name="x" * 256), "$.name: longer than 255 characters"),
-        (location(name=5), "$.name: not a string"),
+        (location(name=5), "$.name: not a string, but a number; put it into quotes"),
         (location(name="a\nb"), "$.name: holds a control character"),
         (location(name="a\x85b"), "$.name: holds a control character"),
         (location(name="a\x7f"), "$.name: holds a control character"),
@@ -110,7 +110,7 @@ STATUSES = "AVAILABLE, BLOCKED, CHARGING, INOPERATIVE, OUTOFORDER, PLANNED, REMO
         (location(country_code="NLD"), "$.country_code: longer than 2 characters"),
         (location(party_id="A-C"), "$.party_id: not a party id of one to three letters or digits"),
         (location(country="NL"), "$.country: not a country code of three letters"),
-        (location(publish="true"), "$.publish: neither true nor false"),
+        (location(publish="true"), "$.publish: neither true nor false, but text; leave out the quotes"),
         (location(publish=None), "$.publish: required, so null is not allowed"),
         (location(coordinates=[]), "$.coordinates: not an object"),
         (location(evses={}), "$.evses: not a list"),
@@ -123,7 +123,7 @@ STATUSES = "AVAILABLE, BLOCKED, CHARGING, INOPERATIVE, OUTOFORDER, PLANNED, REMO
         (location(evses=[evse(connectors=[])]), "$.evses[0].connectors: needs at least one entry"),
         (
             location(evses=[evse(connectors=[connector(max_voltage="230")])]),
-            "$.evses[0].connectors[0].max_voltage: not a whole number",
+            "$.evses[0].connectors[0].max_voltage: not a whole number, but text; leave out the quotes",
         ),
         (
             location(evses=[evse(connectors=[connector(max_amperage=2**31)])]),
@@ -174,7 +174,8 @@ def test_a_number_is_a_json_number(amount: Any) -> None:
     with pytest.raises(InvalidObject) as refused:
         check(raw, EnergyMix)
 
-    assert str(refused.value) == "$.environ_impact[0].amount: not a number"
+    quoted = ", but text; leave out the quotes" if isinstance(amount, str) else ""
+    assert str(refused.value) == f"$.environ_impact[0].amount: not a number{quoted}"
 
 
 @pytest.mark.row("TYP-06")
