@@ -166,15 +166,12 @@ class _Case:
 
 def seed(platform: Platform) -> None:
     """Give a new partner its table; rows that are there already stay as the operator left them."""
-    for module, model in owned_models().items():
-        for kind, path, argument, enabled in (*STANDARD, *model.repairs):
-            RepairRule.objects.get_or_create(
-                platform=platform,
-                module=module,
-                kind=kind,
-                path=path,
-                defaults={"argument": argument, "enabled": enabled},
-            )
+    rules = [
+        RepairRule(platform=platform, module=module, kind=kind, path=path, argument=argument, enabled=enabled)
+        for module, model in owned_models().items()
+        for kind, path, argument, enabled in (*STANDARD, *model.repairs)
+    ]
+    RepairRule.objects.bulk_create(rules, ignore_conflicts=True)
 
 
 def generic(place: str) -> str:
