@@ -1,54 +1,52 @@
 """`make demo`: a hub, a simulated CPO and a simulated eMSP, and what happens between them."""
 
 import fcntl
-import hashlib
 import json
 import os
 import secrets
+import shlex
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 import httpx
 
-from simulator import files, report
+from simulator import files, ports, report
 from simulator.ocpi import Party
 from simulator.processes import Child, dying_with, stop
-from simulator.terminal import Terminal
+from simulator.simulated import Arrival, Simulated
+from simulator.terminal import Failed, Terminal
 
 ROOT = Path(__file__).resolve().parent.parent
 READY_WITHIN = 240.0
 NEWS_EVERY = 10.0
-QUIET = 2.0  # seconds without a request, after which the hub has read everything
 PULL_TRIES = 10
+MOST = 1_000_000  # Locations that a CPO invents
 BUSY = "already"  # in the error of a pull: the hub was reading the same list by itself
-
-
-class Failed(Exception):
-    """The demo cannot go on; the message is for its user."""
 
 
 class Demo:
     def __init__(self, environment: dict[str, str], terminal: Terminal) -> None:
         self.terminal = terminal
         self.var = Path(environment.get("HUB_VAR") or "var").absolute()
-        self.port = int(environment.get("HUB_PORT") or 8000)
+        self.port = number(environment, "HUB_PORT", 8000, 1, 65535)
         host = environment.get("HUB_HOST") or "127.0.0.1"
         self.host = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
-        self.url = (environment.get("HUB_BASE_URL") or f"http://{self.host}:{self.port}").rstrip("/")
+        self.listens = f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+        self.url = (environment.get("HUB_BASE_URL") or self.listens).rstrip("/")
         self.locations = Path(environment["LOCATIONS"]).absolute() if environment.get("LOCATIONS") else None
-        self.given = [Party.parse(text) for text in environment.get("PARTY", "").replace(",", " ").split()]
-        self.count = int(environment.get("COUNT") or 200)
+        self.given = given_parties(environment)
+        self.count = number(environment, "COUNT", 200, 0, MOST)
         self.env = {
             **environment,
             "HUB_VAR": str(self.var),
             "HUB_PORT": str(self.port),
+            "HUB_BASE_URL": self.url,
             "HUB_ALLOW_PRIVATE_URLS": "1",
         }
         self.children: list[Child] = []
@@ -71,31 +69,60 @@ class Demo:
             simulated.start()
         for simulated in (cpo, emsp):
             simulated.await_registration()
-        refused = self.pull(cpo) if self.locations else 0
+        refused = self.pull(cpo) if self.locations or self.has_others(cpo) else 0
         self.await_objects(cpo, emsp, refused)
+        cpo.record["read"] = self.offered()
+        self.save()
         self.terminal.line(f"Admin: {self.url}/admin/  login {login['login']}  password {login['password']}")
-        self.terminal.line("EVSEs change their status now. Ctrl-C stops everything and keeps the state.")
+        now = "EVSEs change their status now" if cpo.can_change() else "No EVSE can change its status"
+        self.terminal.line(f"{now}. Ctrl-C stops everything and keeps the state.")
         self.news(cpo, emsp)
 
     def parties(self) -> list[Party]:
         if self.locations is None:
             return self.given or [Party("NL", "ABC")]
         try:
-            return files.parties(self.locations, self.given)
+            found = files.parties(self.locations, self.given)
         except files.Unreadable as error:
             hint = str(error).replace("--party", "PARTY=NL-ABC")
             raise Failed(hint) from error
+        if not found:
+            raise Failed(f"{self.locations} holds no Location")
+        return found
+
+    def offered(self) -> str:
+        """Where the CPO's Locations come from; other ones are not what the hub has read."""
+        if self.locations is None:
+            return f"{self.count} invented"
+        found = self.locations.stat()
+        return f"{self.locations} {found.st_size} {found.st_mtime_ns}"
+
+    def has_others(self, cpo: Simulated) -> bool:
+        """Whether the hub read other Locations than the CPO has now; a pull of its own would be an hour away."""
+        others = not cpo.fresh and cpo.record.get("read") != self.offered()
+        if others:
+            self.terminal.line("The CPO has other Locations than the hub has read: the hub pulls them now")
+        return others
 
     def lock(self) -> None:
-        """One demo on one state folder, on a port that nobody else has."""
-        self.var.mkdir(parents=True, exist_ok=True)
-        self.lock_file = (self.var / "demo.lock").open("a")
+        """One demo on one state folder, on a port that nobody else has; refused, it leaves no new folder."""
+        if not self.var.exists():
+            self.look_at_port()
+        try:
+            self.var.mkdir(parents=True, exist_ok=True)
+            self.lock_file = (self.var / "demo.lock").open("a")
+        except OSError as error:
+            reason = f"is not a folder that the demo can use: {error.strerror}"
+            raise Failed(f"HUB_VAR={self.var} {reason}") from error
         try:
             fcntl.flock(self.lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise Failed(f"A demo runs on {self.var} already; give this one another HUB_VAR") from None
-        if not free(self.host, self.port):
-            raise Failed(f"Port {self.port} is taken; choose another: make demo HUB_PORT={self.port + 10}")
+        self.look_at_port()
+
+    def look_at_port(self) -> None:
+        if problem := ports.problem(self.host, self.port):
+            raise Failed(problem)
 
     def remember(self) -> None:
         path = self.var / "demo.json"
@@ -126,7 +153,7 @@ class Demo:
 
     def ready(self) -> bool:
         try:
-            answer = self.http.get(f"http://{self.host}:{self.port}/readyz", timeout=5)
+            answer = self.http.get(f"{self.listens}/readyz", timeout=5)
         except httpx.HTTPError:
             self.terminal.progress("Waiting for the hub to listen")
             return False
@@ -177,7 +204,15 @@ class Demo:
             self.save()
         return dict(self.memory["admin"])
 
-    def pull(self, cpo: "Simulated") -> int:
+    def command(self) -> str:
+        """How our user reaches this hub's commands, in the project's folder."""
+        program = Path(sys.executable)
+        if program.is_relative_to(ROOT):
+            program = program.relative_to(ROOT)
+        var = f"HUB_VAR={shlex.quote(str(self.var))} " if self.var != ROOT / "var" else ""
+        return f"{var}{shlex.quote(str(program))} manage.py"
+
+    def pull(self, cpo: Simulated) -> int:
         """Let the hub take the whole file, and show what became of it; answers how many it refused."""
         mine = {str(party) for party in cpo.parties}
         pulls: list[dict[str, Any]] = []
@@ -187,7 +222,7 @@ class Demo:
             pulls = [pull for pull in json.loads(text) if pull["party"] in mine]
             if not any(BUSY in (pull["error"] or "") for pull in pulls):
                 break
-        for line in report.lines(pulls):
+        for line in report.lines(pulls, self.command()):
             self.terminal.line(line)
         return sum(pull["refused"] for pull in pulls)
 
@@ -198,7 +233,7 @@ class Demo:
 
     # -- what happens
 
-    def await_objects(self, cpo: "Simulated", emsp: "Simulated", refused: int) -> None:
+    def await_objects(self, cpo: Simulated, emsp: Simulated, refused: int) -> None:
         locations = Arrival("locations", cpo, emsp, refused)
         tokens = Arrival("tokens", emsp, cpo, 0)
         while True:
@@ -211,7 +246,7 @@ class Demo:
             self.terminal.progress(text)
             time.sleep(0.5)
 
-    def news(self, cpo: "Simulated", emsp: "Simulated") -> NoReturn:
+    def news(self, cpo: Simulated, emsp: Simulated) -> NoReturn:
         """A line now and then on what has happened since the last one; silence while nothing does."""
         before, told = cpo.status()["changes"], ""
         while True:
@@ -232,107 +267,6 @@ class Demo:
                 raise Failed(f"{child.name} ended by itself ({code}). Its last words:\n{child.last_words()}")
 
 
-class Simulated:
-    """One simulated platform: invited once, then started with what it remembers."""
-
-    def __init__(
-        self, demo: Demo, role: str, name: str, parties: Sequence[Party], options: list[str]
-    ) -> None:
-        self.demo, self.role, self.name, self.parties, self.options = demo, role, name, list(parties), options
-        names = " ".join(f"{one.country_code}-{one.party_id}" for one in parties)
-        key = f"{role}-{hashlib.sha256(names.encode()).hexdigest()[:8]}"
-        self.record: dict[str, Any] = demo.memory["platforms"].setdefault(key, {"parties": names})
-        self.state, self.log = demo.var / f"demo-{key}.json", demo.var / f"demo-{key}.log"
-
-    def invite(self) -> None:
-        """Ask the hub for a token A, unless there are credentials or a token that was not used yet."""
-        registered = self.state.exists() and json.loads(self.state.read_text()).get("hub")
-        if not registered and "token" not in self.record:
-            parties = [f"{one.country_code}-{one.party_id}-{self.role.upper()}" for one in self.parties]
-            flags = [part for party in parties for part in ("--party", party)]
-            self.record.update(json.loads(self.demo.manage("invite", "--name", self.name, *flags)))
-        port = self.record.get("port")
-        if port is None or not free("127.0.0.1", port):
-            self.record["port"] = free_port()
-        self.demo.save()
-
-    def start(self) -> None:
-        argv = [sys.executable, "-m", "simulator", self.role, "--port", str(self.record["port"])]
-        argv += ["--name", self.name, "--state", str(self.state), "--pull-interval", "2", *self.options]
-        for party in self.parties:
-            argv += ["--party", f"{party.country_code}-{party.party_id}"]
-        env = {**self.demo.env, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
-        if "token" in self.record:
-            argv += ["--hub-versions-url", self.record["versions_url"]]
-            env["SIMULATOR_TOKEN"] = self.record["token"]
-        self.demo.children.append(Child(self.name, argv, env, self.log))
-
-    def await_registration(self) -> None:
-        while not (status := self.status(patient=True)).get("registered"):
-            self.demo.check_children()
-            self.demo.terminal.progress(f"{self.name} is registering")
-            time.sleep(0.1)
-        self.record.pop("token", None)
-        self.demo.save()
-        module, count = next(iter(status["own"].items()))
-        parties = status["parties"]
-        who = parties[0] if len(parties) == 1 else f"{parties[0]} and {len(parties) - 1} more parties"
-        self.demo.terminal.line(f"{self.name} is registered as {who}; it has {count} {module.capitalize()}")
-
-    def get(self, path: str) -> Any:
-        return self.demo.http.get(f"http://127.0.0.1:{self.record['port']}/simulator/{path}").json()
-
-    def status(self, patient: bool = False) -> dict[str, Any]:
-        try:
-            return dict(self.get("status"))
-        except httpx.HTTPError as error:
-            if patient:
-                return {}
-            self.demo.check_children()
-            raise Failed(f"{self.name} does not answer: {error}") from error
-
-    def await_quiet(self) -> None:
-        """Until the hub asks nothing for a while: it reads everything by itself after a registration."""
-        seen, since = -1, time.monotonic()
-        while time.monotonic() - since < QUIET:
-            self.demo.check_children()
-            self.read_progress()
-            requests = self.status()["requests"]
-            if requests != seen:
-                seen, since = requests, time.monotonic()
-            time.sleep(0.2)
-
-    def read_progress(self) -> None:
-        status = self.status(patient=True)
-        if status:
-            total = sum(status["own"].values())
-            self.demo.terminal.progress(f"The hub pulls: {status['served']} of {total} Locations read")
-
-
-class Arrival:
-    """How many of one party's objects have come to the other."""
-
-    def __init__(self, module: str, owner: Simulated, receiver: Simulated, refused: int) -> None:
-        self.module, self.owner, self.receiver, self.refused = module, owner, receiver, refused
-        self.counts: tuple[int, int] = (-1, -1)
-        self.arrived = self.expected = 0
-
-    def look(self) -> bool:
-        counts = (
-            self.owner.status()["own"][self.module],
-            self.receiver.status()["received"][self.module],
-        )
-        if counts != self.counts:
-            self.counts = counts
-            own = set(self.owner.get(f"keys/{self.module}"))
-            self.arrived = len(own & set(self.receiver.get(f"keys/{self.module}")))
-            self.expected = max(0, len(own) - self.refused)
-        return self.arrived >= self.expected
-
-    def __str__(self) -> str:
-        return f"{self.arrived} of {self.expected}"
-
-
 def news_of(cpo: dict[str, Any], emsp: dict[str, Any], before: int) -> str:
     text = f"{cpo['changes'] - before} status changes"
     if cpo["last_change"]:
@@ -346,20 +280,22 @@ def news_of(cpo: dict[str, Any], emsp: dict[str, Any], before: int) -> str:
     return text
 
 
-def free(host: str, port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True
+def number(environment: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
+    text = environment.get(name, "").strip() or str(default)
+    try:
+        value = int(text)
+    except ValueError:
+        raise Failed(f"{name} is not a whole number: {text[:40]!r}") from None
+    if not least <= value <= most:
+        raise Failed(f"{name} must be between {least} and {most}, and is {value}")
+    return value
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def given_parties(environment: Mapping[str, str]) -> list[Party]:
+    try:
+        return [Party.parse(text) for text in environment.get("PARTY", "").replace(",", " ").split()]
+    except ValueError as error:
+        raise Failed(f"PARTY: {error}") from error
 
 
 class Signals:
@@ -394,7 +330,10 @@ def main() -> int:
         already = signals.count
         if demo:
             stop(demo.children[::-1], hurry=lambda: signals.count > already)
-    terminal.line("All processes have ended" if demo and demo.children else "Nothing was started")
+    if demo and demo.children:
+        terminal.line("All processes have ended")
+    elif not code:
+        terminal.line("Nothing was started")
     return code
 
 

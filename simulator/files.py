@@ -30,7 +30,10 @@ def locations(path: Path) -> Iterator[bytes]:
                 lines.seek(0)
                 yield from from_lines(path, lines)
                 return
-        yield from found(path, path.read_bytes().removeprefix(b"\xef\xbb\xbf"))
+        text = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+        if not text.strip():
+            raise Unreadable(f"{path} is empty")
+        yield from found(path, text)
     except OSError as error:
         raise Unreadable(f"{path}: {error.strerror}") from error
 
@@ -94,5 +97,6 @@ def parties(path: Path, given: Sequence[Party]) -> list[Party]:
         else:
             nameless += 1
     if nameless and not given:
-        raise Unreadable(f"{path}: {nameless} Locations name no owner; say whose they are with --party")
+        who = "1 Location names" if nameless == 1 else f"{nameless} Locations name"
+        raise Unreadable(f"{path}: {who} no owner; say whose they are with --party")
     return list(dict.fromkeys([*(given if nameless else ()), *owners]))

@@ -9,9 +9,11 @@ COLUMNS = ("received", "taken", "new", "changed", "unchanged", "stale", "repaire
 FEW = 5  # parties, up to which each has a line
 REASONS = 10  # kinds of refusal that are shown
 NAMED = 3  # ids that are named with each
+SWITCHED_OFF = re.compile(r"the repair (\S+) is switched off")
 
 
-def lines(pulls: Sequence[dict[str, Any]]) -> Iterator[str]:
+def lines(pulls: Sequence[dict[str, Any]], command: str = "manage.py") -> Iterator[str]:
+    """`command` is how the hub's management commands are called here."""
     yield row("party", {name: name for name in COLUMNS})
     if len(pulls) <= FEW:
         for pull in pulls:
@@ -24,6 +26,7 @@ def lines(pulls: Sequence[dict[str, Any]]) -> Iterator[str]:
             yield f"  failed: {pull['party']}: {pull['error']}"
     yield from repairs(pulls)
     yield from refusals(pulls)
+    yield from remedies(pulls, command)
 
 
 def row(title: str, cells: Mapping[str, Any]) -> str:
@@ -56,3 +59,15 @@ def refusals(pulls: Sequence[dict[str, Any]]) -> Iterator[str]:
         yield f"  refused  {len(group):>7} times: {group[0]['reason']} ({named}{more})"
     if len(found) > REASONS:
         yield f"  and {len(found) - REASONS} other reasons"
+
+
+def remedies(pulls: Sequence[dict[str, Any]], command: str) -> Iterator[str]:
+    """The commands that switch on what would have mended refused objects, each once."""
+    found = {
+        (pull["platform_id"], rule): None
+        for pull in pulls
+        for refusal in pull.get("refusals") or ()
+        for rule in SWITCHED_OFF.findall(refusal["reason"])
+    }
+    for platform, rule in found:
+        yield f"  switch {rule} on: {command} repairs --platform {platform} --enable {rule}"

@@ -7,6 +7,16 @@ from typing import TextIO
 PLAIN_EVERY = 5.0  # seconds between progress lines where they cannot be written over
 
 
+class Failed(Exception):
+    """The demo cannot go on; the message is for its user."""
+
+
+def counted(count: int, module: str) -> str:
+    """Such as `1 Location`, `2 Locations`."""
+    name = module.capitalize()
+    return f"{count} {name.removesuffix('s') if count == 1 else name}"
+
+
 class Terminal:
     def __init__(self, output: TextIO) -> None:
         self.output = output

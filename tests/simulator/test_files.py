@@ -41,7 +41,8 @@ def test_a_single_location_is_a_list_of_one(tmp_path: Path):
         ('{"status_code": 1000}', "no list of Locations under body, data, locations, content"),
         ("[{]", "not JSON"),
         (f"{ONE}\n{TWO}\n{{\n", " line 3: not JSON"),
-        ("", "not JSON"),
+        ("", "is empty"),
+        ("\ufeff \n", "is empty"),
     ],
 )
 def test_what_cannot_be_read_is_said_with_its_place(text: str, problem: str, tmp_path: Path):
@@ -64,7 +65,7 @@ def test_all_owners_in_the_file_are_announced_and_the_given_one_for_objects_with
 
     assert files.parties(written(tmp_path, f"[{ONE}, {TWO}]"), given) == [*given, named]
     assert files.parties(written(tmp_path, f"[{ONE}]"), given) == [named]
-    with pytest.raises(files.Unreadable, match="1 Locations name no owner"):
+    with pytest.raises(files.Unreadable, match="1 Location names no owner"):
         files.parties(written(tmp_path, f"[{ONE}, {TWO}]"), [])
 
 

@@ -6,8 +6,9 @@ import socket
 import pytest
 
 from simulator import report
-from simulator.demo import Demo, Failed, free
+from simulator.demo import Demo, Failed
 from simulator.ocpi import Party
+from simulator.ports import free
 from simulator.terminal import Terminal
 
 PULL = {
