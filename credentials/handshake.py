@@ -150,11 +150,12 @@ def accept(issued: IssuedToken, theirs: Credentials, version: str, ids: MessageI
     """POST: call back with token B, then take the partner in and give it token C."""
     peer = discover(theirs.url, theirs.token, [version], ids)
     with transaction.atomic():
-        row = _locked(issued)
+        row = Platform.objects.select_for_update().get(pk=issued.platform_id)
         if row.registered:
             raise MethodUnavailable(
                 "you are registered already; use PUT to renew the credentials", ["GET", "PUT", "DELETE"]
             )
+        _must_be_good(issued, row)
         token = IssuedToken.issue(row, IssuedToken.Kind.CREDENTIALS)
         row.issued_tokens.filter(kind=IssuedToken.Kind.INVITATION).delete()
         _take_in(row, theirs, peer)
@@ -162,19 +163,18 @@ def accept(issued: IssuedToken, theirs: Credentials, version: str, ids: MessageI
     return own_credentials(token)
 
 
-def _locked(issued: IssuedToken) -> Platform:
-    """The platform, if the token is still good that it came with: much may happen while it is called back."""
-    row = Platform.objects.select_for_update().get(pk=issued.platform_id)
+def _must_be_good(issued: IssuedToken, row: Platform) -> None:
+    """The token that the request came with still is: much may happen while a partner is called back."""
     if not row.issued_tokens.valid(timezone.now()).filter(pk=issued.pk).exists():
         raise AuthenticationFailed(UNKNOWN_TOKEN)
-    return row
 
 
 def renew(issued: IssuedToken, theirs: Credentials, version: str, ids: MessageIDs) -> Credentials:
     """PUT: fetch everything again and exchange both tokens; the old one of ours works until the new one is used."""
     peer = discover(theirs.url, theirs.token, [version], ids)
     with transaction.atomic():
-        row = _locked(issued)
+        row = Platform.objects.select_for_update().get(pk=issued.platform_id)
+        _must_be_good(issued, row)
         if not row.registered:
             raise MethodUnavailable("you are not registered; use POST with your invitation", ["GET", "POST"])
         token = IssuedToken.issue(row, IssuedToken.Kind.CREDENTIALS)

@@ -398,7 +398,10 @@ def test_the_owner_writes_from_the_party_it_names_only(module, cast):
         )
 
     assert answered.codes == (404, 2001)
-    assert answered.message == f"{country_code}*{party_id} is not the {role} that sends this request"
+    owner = f"{country_code}*{party_id}"
+    assert answered.message == (
+        f"LU*TWO sends this, and {module.model.module} of {owner} are pushed and read here by {owner} only, as {role}"
+    )
 
 
 def test_a_party_without_the_owners_role_owns_nothing(module, cast):
@@ -499,7 +502,7 @@ def wrong_fields(module: Module) -> dict[str, tuple[str, Any, str]]:
     """A name, the field, a value that it may not have, and what the hub says about it."""
     text, length = module.text
     return {
-        "a number for text": (text, 7, "not a string"),
+        "a number for text": (text, 7, "not a string, but a number; put it into quotes"),
         "an object for text": (text, {}, "not a string"),
         "over-long text": (text, "x" * (length + 1), f"longer than {length} characters"),
         "a line feed in text": (text, "a\nb", "holds a control character"),
@@ -508,7 +511,7 @@ def wrong_fields(module: Module) -> dict[str, tuple[str, Any, str]]:
             "last_updated", "2026-02-30T08:00:00Z", "not a timestamp such as 2026-01-01T00:00:00Z",
         ),
         "a number for a time": ("last_updated", 1, "not a timestamp such as 2026-01-01T00:00:00Z"),
-        "text for a boolean": (module.boolean, "true", "neither true nor false"),
+        "text for a boolean": (module.boolean, "true", "neither true nor false, but text; leave out the quotes"),
         "a number for a boolean": (module.boolean, 1, "neither true nor false"),
         "a country of three letters": ("country_code", "NLD", "longer than 2 characters"),
     }  # fmt: skip

@@ -104,7 +104,10 @@ def test_the_place_of_a_fault_deep_inside_is_named(cpo):
         answered = cpo.put(LOC1, examples.location(evses=[examples.evse(connectors=connectors)]))
 
     assert answered.codes == (200, 2001)
-    assert answered.message == "$.evses[0].connectors[1].max_voltage: not a whole number"
+    assert (
+        answered.message
+        == "$.evses[0].connectors[1].max_voltage: not a whole number, but text; leave out the quotes"
+    )
 
 
 @pytest.mark.row("RSP-08")
