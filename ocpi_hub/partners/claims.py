@@ -17,7 +17,14 @@ CLAIMS_LOCK = 0x0C9100  # one registration at a time decides about parties
 
 
 class ClaimRefused(Exception):
-    """A platform announced a party that is not its own; the text tells the partner which and why."""
+    """A platform announced a party that is not its own; the text tells the partner which and why.
+
+    `holder` is the platform that has the party, for the operator alone.
+    """
+
+    def __init__(self, text: str, holder: Platform | None = None) -> None:
+        super().__init__(text)
+        self.holder = holder
 
 
 class Claim(NamedTuple):
@@ -78,7 +85,9 @@ def _announce_one(party: Party, claim: Claim, role: CredentialsRole) -> None:
 def _row(platform: Platform, claim: Claim) -> Party:
     party = Party.objects.filter(key=claim.party.key).first()
     if party and party.platform_id != platform.pk:
-        raise ClaimRefused(f"{claim.party} already belongs to another platform of this hub")
+        raise ClaimRefused(
+            f"{claim.party} already belongs to another platform of this hub", holder=party.platform
+        )
     return party or Party(
         platform=platform, country_code=claim.party.country_code, party_id=claim.party.party_id
     )

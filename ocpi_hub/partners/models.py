@@ -1,17 +1,18 @@
 """Who we talk to: platforms, their parties, their endpoints, and the tokens between us (credentials.asciidoc)."""
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q, Value
 from django.db.models.functions import Concat, Upper
 from django.utils import timezone
 
 from ocpi_hub.partners import secrets
-from ocpi_hub.protocol.types import PartyRef
+from ocpi_hub.protocol.types import PartyRef, Role
 
 
 class PlatformQuerySet(models.QuerySet["Platform"]):
@@ -214,6 +215,13 @@ class Party(models.Model):
 
     def __str__(self) -> str:
         return f"{self.country_code}*{self.party_id}"
+
+    def clean(self) -> None:
+        wanted = {role.strip().upper() for role in self.invited_roles or []}
+        if unknown := sorted(wanted.difference(get_args(Role))):
+            expected = ", ".join(get_args(Role))
+            raise ValidationError({"invited_roles": f"{', '.join(unknown)}: a role is one of {expected}"})
+        self.invited_roles = sorted(wanted)
 
     @property
     def ref(self) -> PartyRef:
