@@ -5,47 +5,34 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Case, Count, IntegerField, OuterRef, QuerySet, Subquery, TextField, Value, When
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
+from django.utils import timezone
+from django.utils.safestring import SafeString
 
 from credentials import handshake
-from ocpi_hub.exchange import sync
+from credentials.forms import InviteForm, RegisterForm
+from credentials.traffic import delivery_link, traffic
+from ocpi_hub.exchange import doorbell, sync
+from ocpi_hub.exchange.admin import CompactAdmin, short
 from ocpi_hub.exchange.exceptions import OCPIError
-from ocpi_hub.exchange.models import Delivery
-from ocpi_hub.partners.claims import Claim, ClaimRefused
-from ocpi_hub.partners.models import Endpoint, Party, Platform
+from ocpi_hub.exchange.models import Attempt, Delivery, Lane
+from ocpi_hub.partners.claims import ClaimRefused
+from ocpi_hub.partners.models import Endpoint, Party, Platform, Status
 
-PARTIES_HELP = "Parties and roles that it may announce, one in a line, such as NL-ABC-CPO."
-
-
-class InviteForm(forms.Form):
-    name = forms.CharField(max_length=100, help_text="What to call the partner here.")
-    parties = forms.CharField(widget=forms.Textarea(attrs={"rows": 3}), help_text=PARTIES_HELP)
-
-    def clean_parties(self) -> list[Claim]:
-        try:
-            return [Claim.parse(line) for line in self.cleaned_data["parties"].split()]
-        except ValueError as error:
-            raise forms.ValidationError(str(error)) from error
-
-
-class RegisterForm(InviteForm):
-    versions_url = forms.URLField(
-        max_length=255, assume_scheme="https", help_text="The partner's versions endpoint."
-    )
-    token = forms.CharField(
-        max_length=64,
-        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
-        help_text="The token A that the partner gave us.",
-    )
-    parties = forms.CharField(
-        required=False,
-        widget=forms.Textarea(attrs={"rows": 3}),
-        help_text=PARTIES_HELP + " Empty: any that nobody else holds.",
-    )
+SUSPENDING = [
+    "The tokens of both sides stop working at once; the partner's requests are refused.",
+    "Its endpoints are forgotten, its waiting deliveries end, and nothing is pulled from it any more.",
+    "Its objects and its parties stay. It comes back by Start over and a new registration.",
+]
+STARTING_OVER = [
+    "The tokens of both sides stop working at once; the partner's requests are refused.",
+    "You are shown a new token A, once, for the partner to register again with.",
+    "Its objects and parties stay; its waiting deliveries wait for its registration.",
+]
 
 
 class PartyInline(admin.TabularInline):
@@ -63,55 +50,81 @@ class EndpointInline(admin.TabularInline):
     max_num = 0
 
 
+def _count(state: str) -> Coalesce:
+    """How many deliveries of a platform are in this state."""
+    rows = Delivery.objects.filter(platform=OuterRef("pk"), state=state).order_by().values("platform")
+    return Coalesce(Subquery(rows.annotate(n=Count("pk")).values("n"), output_field=IntegerField()), 0)
+
+
+# Of an offline platform only, else the look through the attempts would be made for nothing.
+_LAST_OUTCOME = Case(
+    When(
+        status=Status.OFFLINE,
+        then=Subquery(
+            Attempt.objects.filter(platform_id=OuterRef("pk")).order_by("-at", "-id").values("outcome")[:1]
+        ),
+    ),
+    default=Value(""),
+    output_field=TextField(),
+)
+
+
 @admin.register(Platform)
-class PlatformAdmin(admin.ModelAdmin):
+class PlatformAdmin(CompactAdmin):
     list_display = [
-        "name",
-        "status",
-        "speaks_for",
-        "version",
-        "waiting",
-        "given_up",
-        "offline_since",
-        "connected_at",
-    ]
+        "name", "short_status", "speaks_for", "waiting", "given_up", "why_offline", "offline_since", "version",
+    ]  # fmt: skip
     list_filter = ["status", "version", "pull_only"]
     search_fields = ["name__icontains", "parties__party_id__iexact", "versions_url__icontains"]
+    search_help_text = "a part of the name or of the versions URL, or a party id"
     readonly_fields = [
-        "status", "version", "versions_url", "seen_encoding", "connected_at", "offline_since", "created_at",
+        "status", "why_offline", "traffic", "version", "versions_url", "seen_encoding", "connected_at",
+        "offline_since", "created_at",
     ]  # fmt: skip
     fields = [
         "name", *readonly_fields, "base64_token", "inbound_encoding", "pull_only", "requests_per_minute",
         "retry_schedule",
     ]  # fmt: skip
     inlines = [PartyInline, EndpointInline]
-    actions = ["pull_changes", "pull_everything", "suspend", "start_over"]
+    actions = ["probe", "pull_changes", "pull_everything", "suspend", "start_over"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Platform]:
-        states = Delivery.State
         return (
             super()
             .get_queryset(request)
             .prefetch_related("parties")
             .annotate(
-                waiting_deliveries=Count("deliveries", Q(deliveries__state=states.PENDING), distinct=True),
-                failed_deliveries=Count("deliveries", Q(deliveries__state=states.FAILED), distinct=True),
+                waiting_deliveries=_count(Delivery.State.PENDING),
+                failed_deliveries=_count(Delivery.State.FAILED),
+                last_outcome=_LAST_OUTCOME,
             )
         )
+
+    @admin.display(description="status", ordering="status")
+    def short_status(self, row: Platform) -> str:
+        return row.get_status_display().partition(":")[0]
+
+    @admin.display(description="why offline", empty_value="")
+    def why_offline(self, row: Any) -> SafeString:
+        return short(row.last_outcome or "")
+
+    @admin.display(description="traffic")
+    def traffic(self, row: Platform) -> SafeString:
+        return traffic(row)
 
     @admin.display(description="parties")
     def speaks_for(self, row: Platform) -> str:
         return ", ".join(f"{party} ({'/'.join(party.roles) or 'invited'})" for party in row.parties.all())
 
     @admin.display(description="waiting", ordering="waiting_deliveries")
-    def waiting(self, row: Any) -> int:
-        return int(row.waiting_deliveries)
+    def waiting(self, row: Any) -> Any:
+        count = row.waiting_deliveries
+        return delivery_link(row, Delivery.State.PENDING, count) if count else 0
 
     @admin.display(description="given up", ordering="failed_deliveries")
     def given_up(self, row: Any) -> Any:
-        url = reverse("admin:exchange_delivery_changelist")
-        link = f"{url}?platform__id__exact={row.pk}&state__exact=FAILED"
-        return format_html('<a href="{}">{}</a>', link, row.failed_deliveries) if row.failed_deliveries else 0
+        count = row.failed_deliveries
+        return delivery_link(row, Delivery.State.FAILED, count) if count else 0
 
     # A platform comes by invitation or registration, and its objects outlive it.
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -121,6 +134,22 @@ class PlatformAdmin(admin.ModelAdmin):
         return False
 
     # -------------------------------------------------------------------------------------------- actions
+    @admin.action(description="Probe offline partners now", permissions=["change"])
+    def probe(self, request: HttpRequest, rows: QuerySet[Platform]) -> None:
+        for row in rows:
+            if row.status != Status.OFFLINE:
+                self.message_user(request, f"{row} is not offline.", messages.WARNING)
+            elif not probe_now(row):
+                self.message_user(
+                    request,
+                    f"Nothing waits for {row}, so there is nothing to probe it with.",
+                    messages.WARNING,
+                )
+            else:
+                self.log_change(request, row, "asked for a probe")
+                self.message_user(request, f"{row} is probed with its next delivery.", messages.SUCCESS)
+        doorbell.ring()
+
     @admin.action(description="Pull what changed now", permissions=["change"])
     def pull_changes(self, request: HttpRequest, rows: QuerySet[Platform]) -> None:
         self._pull(request, rows, full=False)
@@ -136,21 +165,44 @@ class PlatformAdmin(admin.ModelAdmin):
         self.message_user(request, "The workers pull now; see Pulls for the outcome.", messages.SUCCESS)
 
     @admin.action(description="Suspend: end the registration, stop all traffic", permissions=["change"])
-    def suspend(self, request: HttpRequest, rows: QuerySet[Platform]) -> None:
+    def suspend(self, request: HttpRequest, rows: QuerySet[Platform]) -> HttpResponse | None:
+        if "confirmed" not in request.POST:
+            return self._ask(request, rows, "suspend", "Suspend", SUSPENDING)
         for row in rows:
             handshake.leave(row)
             self.log_change(request, row, "suspended")
         self.message_user(request, "Their tokens no longer work; their objects stay.", messages.SUCCESS)
+        return None
 
     @admin.action(description="Start over: invite again with a new token A", permissions=["change"])
     def start_over(self, request: HttpRequest, rows: QuerySet[Platform]) -> HttpResponse | None:
         if rows.count() != 1:
             self.message_user(request, "Choose one platform: its new token is shown once.", messages.ERROR)
             return None
+        if "confirmed" not in request.POST:
+            return self._ask(request, rows, "start_over", "Start over", STARTING_OVER)
         row = rows.get()
         token = handshake.reset(row)
         self.log_change(request, row, "registration reset, new invitation")
         return self._show_invitation(request, row, token)
+
+    def _ask(
+        self,
+        request: HttpRequest,
+        rows: QuerySet[Platform],
+        action: str,
+        title: str,
+        consequences: list[str],
+    ) -> HttpResponse:
+        """The page between an action and its doing; it comes back with `confirmed`."""
+        context = {
+            **self.admin_site.each_context(request),
+            "title": title,
+            "platforms": rows,
+            "action": action,
+            "consequences": consequences,
+        }
+        return TemplateResponse(request, "admin/partners/platform/confirm.html", context)
 
     # ---------------------------------------------------------------------------------- invite and register
     def get_urls(self) -> list[URLPattern]:
@@ -166,7 +218,7 @@ class PlatformAdmin(admin.ModelAdmin):
             try:
                 row, token = handshake.invite(form.cleaned_data["name"], form.cleaned_data["parties"])
             except ClaimRefused as refused:
-                form.add_error("parties", str(refused))
+                form.add_error("parties", _told(refused))
             else:
                 self.log_addition(request, row, "invited")
                 return self._show_invitation(request, row, token)
@@ -179,7 +231,7 @@ class PlatformAdmin(admin.ModelAdmin):
             try:
                 row = handshake.register(data["name"], data["versions_url"], data["token"], data["parties"])
             except (ClaimRefused, OCPIError) as refused:
-                form.add_error(None, str(refused))
+                form.add_error(None, _told(refused))
             else:
                 self.log_addition(request, row, "registered by us")
                 self.message_user(request, f"{row} is registered.", messages.SUCCESS)
@@ -217,3 +269,20 @@ class PlatformAdmin(admin.ModelAdmin):
         response = TemplateResponse(request, "admin/partners/platform/invitation.html", context)
         response["Cache-Control"] = "no-store"
         return response
+
+
+def probe_now(platform: Platform) -> bool:
+    """Let the open breaker of a partner try one delivery at once; False when none waits for it."""
+    waiting = Delivery.objects.filter(platform=platform, state=Delivery.State.PENDING)
+    first = waiting.order_by("tries", "id").values("pk")[:1]
+    if not waiting.filter(pk__in=first).update(next_attempt_at=timezone.now()):
+        return False
+    Lane.objects.filter(pk=platform.pk).update(probe_at=timezone.now())
+    return True
+
+
+def _told(refused: Exception) -> str:
+    """The operator is told who holds a party; a partner never is."""
+    cause = refused if isinstance(refused, ClaimRefused) else refused.__cause__
+    holder = cause.holder if isinstance(cause, ClaimRefused) else None
+    return f"{refused}: {holder}" if holder else str(refused)

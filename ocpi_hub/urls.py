@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.contrib import admin
+from django.http import HttpResponse
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
@@ -15,6 +16,7 @@ urlpatterns = [
     path("readyz", health.readyz),
     path("admin/", admin.site.urls),
     path("admin", RedirectView.as_view(url="/admin/")),
+    path("favicon.ico", lambda request: HttpResponse(status=204)),  # browsers ask for one on every page
     path("", RedirectView.as_view(url="/admin/")),
     *(
         re_path(rf"^ocpi/{version}/", include(f"{module}.urls"))

@@ -1,15 +1,20 @@
 """The admin: every page opens, owned objects cannot be edited, secrets are not shown."""
 
+import re
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from django.contrib import admin
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
+from locations.models import Location
 from ocpi_hub.exchange import sync
-from ocpi_hub.exchange.models import Delivery, RepairRule
+from ocpi_hub.exchange.models import Attempt, Delivery, Lane, Pull, RepairRule
 from ocpi_hub.exchange.ownedobject import OwnedObject
-from ocpi_hub.partners.models import IssuedToken, Platform, Status
+from ocpi_hub.partners.models import IssuedToken, Party, Platform, Status
 from tests import examples
 from tests.partners import Partner, enveloped
 
@@ -89,7 +94,7 @@ def test_staff_without_the_right_may_not_invite() -> None:
 
 
 def test_an_invitation_shows_its_token_once(operator: Client) -> None:
-    form = {"name": "Newcomer", "parties": "NL-NEW-CPO\nNL-NEW-EMSP"}
+    form = {"name": "Newcomer", "parties": "NL-NEW-CPO, NL-NEW-EMSP"}
 
     page = operator.post(reverse("admin:partners_platform_invite"), form).content.decode()
 
@@ -119,7 +124,8 @@ def test_an_invitation_for_a_party_of_another_platform_is_refused(operator: Clie
 
     page = operator.post(reverse("admin:partners_platform_invite"), form).content.decode()
 
-    assert "NL*ABC already belongs to another platform of this hub" in page
+    holder = f"ABC (#{cpo.platform.pk})"
+    assert f"NL*ABC already belongs to another platform of this hub: {holder}" in page
     assert list(Platform.objects.values_list("name", flat=True)) == ["ABC"]
 
 
@@ -141,8 +147,11 @@ def test_registering_with_a_partner_that_does_not_answer_says_why(operator: Clie
 def test_a_suspended_partner_has_no_token_and_no_traffic(
     operator: Client, cpo: Partner, emsp: Partner
 ) -> None:
-    act(operator, Platform, "suspend", emsp.platform)
+    asked = act(operator, Platform, "suspend", emsp.platform)
 
+    assert "its waiting deliveries end" in asked
+    assert emsp.get("sender/locations").codes == (200, 1000)
+    act(operator, Platform, "suspend", emsp.platform, confirmed="yes")
     assert emsp.get("sender/locations").codes == (401, 2000)
     assert Platform.objects.get(pk=emsp.platform.pk).status == Status.SUSPENDED
     cpo.put("receiver/locations/NL/ABC/LOC1", examples.location())
@@ -152,7 +161,11 @@ def test_a_suspended_partner_has_no_token_and_no_traffic(
 def test_starting_over_gives_one_new_invitation_and_ends_the_old_token(
     operator: Client, cpo: Partner
 ) -> None:
-    page = act(operator, Platform, "start_over", cpo.platform)
+    asked = act(operator, Platform, "start_over", cpo.platform)
+    assert "You are shown a new token A, once" in asked
+    assert cpo.get("sender/tokens").codes == (200, 1000)
+
+    page = act(operator, Platform, "start_over", cpo.platform, confirmed="yes")
 
     assert cpo.get("sender/tokens").codes == (401, 2000)
     assert list(IssuedToken.objects.values_list("kind", flat=True)) == ["A"]
@@ -192,6 +205,195 @@ def test_the_repair_table_can_be_edited(operator: Client, cpo: Partner) -> None:
     assert (rule.argument, rule.enabled) == (False, True)
 
 
+@pytest.mark.parametrize(
+    ("changes", "field", "message"),
+    [
+        ({"path": "evses[].colour"}, "path", "evses[] has no field &#x27;colour&#x27;; its fields are"),
+        ({"path": "evses.status"}, "path", "evses is a list; write evses[]"),
+        ({"path": ""}, "path", "FILL needs a path, such as evses[].status"),
+        ({"argument": ""}, "argument", "FILL takes the missing value, such as true"),
+        ({"module": "nonsense"}, "module", "nonsense is not one of the available choices"),
+    ],
+)
+def test_a_repair_rule_that_could_mend_nothing_is_refused_with_an_example(
+    operator: Client, cpo: Partner, changes: dict, field: str, message: str
+) -> None:
+    rule = RepairRule.objects.get(platform=cpo.platform, module="locations", kind="FILL", path="publish")
+    form = {
+        "platform": cpo.platform.pk,
+        "module": "locations",
+        "kind": "FILL",
+        "path": "publish",
+        "argument": "false",
+        "enabled": "on",
+    }
+
+    answer = operator.post(reverse("admin:exchange_repairrule_change", args=[rule.pk]), {**form, **changes})
+
+    assert answer.context["adminform"].form.errors[field]
+    assert message in answer.content.decode()
+    rule.refresh_from_db()
+    assert (rule.argument, rule.enabled) == (True, False)
+
+
+def test_the_roles_of_a_party_are_those_of_the_specification(operator: Client, cpo: Partner) -> None:
+    party = cpo.platform.parties.get()
+    url = reverse("admin:partners_party_change", args=[party.pk])
+
+    refused = operator.post(url, {"invited_roles": "CPO,BOSS"}).content.decode()
+    assert Party.objects.get().invited_roles == []
+    operator.post(url, {"invited_roles": "emsp,cpo"})
+
+    assert "BOSS: a role is one of CPO, EMSP, HUB, NAP, NSP, OTHER, SCSP" in refused
+    assert Party.objects.get().invited_roles == ["CPO", "EMSP"]
+
+
+# ---------------------------------------------------------------------------------- who may only look
+@pytest.fixture
+def reader(db: None) -> Client:
+    client = Client()
+    user = User.objects.create_user("reader", password="a long pass phrase", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
+    client.force_login(user)
+    return client
+
+
+def test_who_may_only_look_is_offered_nothing_to_do(reader: Client, traffic: None, emsp: Partner) -> None:
+    given_up = Delivery.objects.get(state="FAILED")
+
+    deliveries = page_of(reader, Delivery)
+    platforms = page_of(reader, Platform)
+    act(reader, Delivery, "retry", given_up)
+    act(reader, Platform, "suspend", emsp.platform, confirmed="yes")
+
+    assert "NL/ABC/LOC2" in deliveries
+    assert "Try given-up deliveries again" not in deliveries
+    assert "Invite a partner" not in platforms
+    assert "Register with a partner" not in platforms
+    given_up.refresh_from_db()
+    assert given_up.state == "FAILED"
+    assert Platform.objects.get(pk=emsp.platform.pk).status == Status.CONNECTED
+
+
+def test_the_right_to_change_deliveries_is_the_right_to_try_them_again(reader: Client, traffic: None) -> None:
+    User.objects.get().user_permissions.add(Permission.objects.get(codename="change_delivery"))
+    given_up = Delivery.objects.get(state="FAILED")
+
+    act(reader, Delivery, "retry", given_up)
+
+    given_up.refresh_from_db()
+    assert given_up.state == "PENDING"
+
+
+# ------------------------------------------------------------------------------------- lists and links
+def test_lists_say_in_short_words_what_matters_first(operator: Client, traffic: None, emsp: Partner) -> None:
+    assert columns(operator, Attempt)[:3] == ["At", "Outcome", "HTTP"]
+    assert "/receiver/locations/NL/ABC/LOC2</td>" in page_of(operator, Attempt)
+    assert '<td class="field-counts">2: 1 new, 0 changed, 1 refused</td>' in page_of(operator, Pull)
+    assert '<td class="field-short_state">given up</td>' in page_of(operator, Delivery)
+    assert "FILL:time_zone" in page_of(operator, RepairRule)
+
+
+def test_attempts_are_found_by_platform_and_path(operator: Client, traffic: None, emsp: Partner) -> None:
+    assert "/receiver/locations/NL/ABC/LOC2" in page_of(operator, Attempt, platform_id=emsp.platform.pk)
+    assert "/receiver/locations" not in page_of(operator, Attempt, platform_id=0)
+    found = page_of(operator, Attempt, q="NL/ABC/LOC2")
+    assert ("LOC2</td>" in found, "LOC1</td>" in found) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("term", "found"),
+    [
+        ("LOC2", 1), ("loc2", 1), ("LOC", 2), ("OC2", 0), ("NL/ABC/LOC1", 1), ("nl/abc/", 3), ("DE*MSP", 3),
+        ("04A1B2C3D4", 1), ("nothing", 0),
+    ],
+)  # fmt: skip
+def test_a_delivery_is_found_by_the_id_of_its_object(
+    operator: Client, traffic: None, deliver: object, term: str, found: int
+) -> None:
+    deliver()
+
+    listed = operator.get(reverse("admin:exchange_delivery_changelist"), {"q": term})
+
+    assert listed.context["cl"].result_count == found
+
+
+def test_repaired_objects_are_found(operator: Client, traffic: None) -> None:
+    assert Location.objects.count() == 3
+    for choice, ids in (("yes", ["3"]), ("no", ["LOC1", "LOC2"])):
+        listed = operator.get(reverse("admin:locations_location_changelist"), {"repaired": choice})
+        assert sorted(row.object_id for row in listed.context["cl"].result_list) == ids
+
+
+def test_an_object_tells_which_platform_has_it_and_why_not(
+    operator: Client, traffic: None, cpo: Partner, emsp: Partner, stranger: Partner
+) -> None:
+    location = Location.objects.get(object_id="LOC2")
+
+    page = operator.get(reverse("admin:locations_location_change", args=[location.pk])).content.decode()
+
+    assert "the object is its own" in page
+    assert ">given up</a>" in page
+    assert "HTTP 200, 2001: no message" in page
+
+
+def test_a_delivery_to_an_offline_partner_is_held(operator: Client, traffic: None, emsp: Partner) -> None:
+    row = offline(emsp)
+
+    page = operator.get(reverse("admin:exchange_delivery_change", args=[row.pk])).content.decode()
+
+    assert "held: partner offline, next probe at 2026-11-30 12:00:00" in page
+    assert reverse("admin:exchange_lane_change", args=[emsp.platform.pk]) in page
+
+
+def test_an_offline_partner_is_probed_when_asked(operator: Client, traffic: None, emsp: Partner) -> None:
+    row = offline(emsp)
+    before = timezone.now()
+
+    page = act(operator, Platform, "probe", emsp.platform)
+
+    row.refresh_from_db()
+    assert "is probed with its next delivery" in page
+    assert before <= Lane.objects.get(pk=emsp.platform.pk).probe_at <= timezone.now()
+    assert before <= row.next_attempt_at <= timezone.now()
+
+
+def test_a_partner_that_is_not_offline_or_has_nothing_waiting_is_not_probed(
+    operator: Client, cpo: Partner, emsp: Partner
+) -> None:
+    Platform.objects.filter(pk=emsp.platform.pk).update(status=Status.OFFLINE)
+
+    page = act(operator, Platform, "probe", cpo.platform, emsp.platform)
+
+    assert f"ABC (#{cpo.platform.pk}) is not offline." in page
+    assert f"Nothing waits for MSP (#{emsp.platform.pk})" in page
+
+
+def test_every_link_of_a_platforms_page_opens(operator: Client, traffic: None, emsp: Partner) -> None:
+    offline(emsp)
+    url = reverse("admin:partners_platform_change", args=[emsp.platform.pk])
+
+    page = operator.get(url).content.decode()
+
+    links = re.findall(r'href="([^"]+)"', page.partition("Traffic:")[2].partition("Version:")[0])
+    assert len(links) == 8
+    assert "HTTP 200, 2001: no message" in page  # why it is offline
+    for linked in links:
+        answer = operator.get(linked.replace("&amp;", "&"))
+        assert (answer.status_code, answer["Content-Type"]) == (200, "text/html; charset=utf-8")
+
+
+def test_the_menu_is_without_schedules_that_nothing_uses_and_a_browser_finds_no_fault(
+    operator: Client,
+) -> None:
+    page = operator.get("/admin/").content.decode()
+
+    assert "Periodic tasks" in page
+    assert "Clocked" not in page
+    assert "Solar" not in page
+    assert Client().get("/favicon.ico").status_code == 204
+
+
 def test_no_page_shows_a_secret(operator: Client, traffic: None, cpo: Partner) -> None:
     secrets = [cpo.token, "token-of-abc", cpo.platform.token_cipher, IssuedToken.objects.first().digest]
 
@@ -207,8 +409,27 @@ def test_no_page_shows_a_secret(operator: Client, traffic: None, cpo: Partner) -
             ]
 
 
-def act(operator: Client, model: type, action: str, *rows: object) -> str:
+def act(operator: Client, model: type, action: str, *rows: object, **more: str) -> str:
     """Choose rows in a list and run an action on them; the page that follows."""
     url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
-    form = {"action": action, "_selected_action": [row.pk for row in rows]}
+    form = {"action": action, "_selected_action": [row.pk for row in rows], **more}
     return operator.post(url, form, follow=True).content.decode()
+
+
+def offline(partner: Partner) -> Delivery:
+    """The partner is offline since five failures, and one delivery waits for it."""
+    until = datetime(2026, 11, 30, 12, tzinfo=UTC)
+    Platform.objects.filter(pk=partner.platform.pk).update(status=Status.OFFLINE)
+    Lane.objects.update_or_create(platform=partner.platform, defaults={"failures": 5, "probe_at": until})
+    rows = Delivery.objects.filter(state="FAILED")
+    rows.update(state="PENDING", next_attempt_at=timezone.now() + timedelta(hours=1), finished_at=None)
+    return Delivery.objects.get(state="PENDING")
+
+
+def page_of(client: Client, model: type, **query: object) -> str:
+    url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    return client.get(url, query).content.decode()
+
+
+def columns(client: Client, model: type) -> list[str]:
+    return re.findall(r'<div class="text">\s*<(?:a|span)[^>]*>([^<]+)<', page_of(client, model))

@@ -1,0 +1,53 @@
+"""What moves between the hub and one platform, counted and linked, for the platform's page."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django_celery_beat.models import PeriodicTask
+
+from ocpi_hub.exchange import whynot
+from ocpi_hub.exchange.admin import link, list_link, table
+from ocpi_hub.exchange.models import Attempt, Delivery, Lane, Pull, RefusedObject, RepairRule
+from ocpi_hub.partners.models import Platform, Status
+
+MOST_COUNTED = 1_000  # counting more rows would slow the page down
+
+
+def traffic(platform: Platform) -> SafeString:
+    return table((name, linked) for name, linked in _lines(platform))
+
+
+def _lines(platform: Platform) -> Iterator[tuple[str, Any]]:
+    deliveries = platform.deliveries.order_by()
+    yield "lane", _lane(platform)
+    for name, state in (("waiting", Delivery.State.PENDING), ("given up", Delivery.State.FAILED)):
+        count = counted(deliveries.filter(state=state))
+        yield f"deliveries {name}", delivery_link(platform, state, count)
+    attempts = counted(Attempt.objects.filter(platform_id=platform.pk).order_by())
+    yield "attempts", list_link(Attempt, attempts, platform_id=platform.pk)
+    for name, model in (("pulls", Pull), ("refused objects", RefusedObject), ("repair rules", RepairRule)):
+        count = counted(model.objects.filter(platform=platform).order_by())
+        yield name, list_link(model, count, platform__id__exact=platform.pk)
+    mark = f" from platform {platform.pk}"
+    tasks = PeriodicTask.objects.filter(name__endswith=mark).count()
+    yield "periodic tasks", list_link(PeriodicTask, tasks, name__endswith=mark)
+
+
+def _lane(platform: Platform) -> SafeString:
+    lane = Lane.objects.filter(pk=platform.pk).first()
+    if lane is None:
+        return format_html("{}", "not opened yet")
+    held = platform.status == Status.OFFLINE
+    return link("exchange_lane", lane.pk, f"held: {whynot.held(lane.probe_at)}" if held else "open")
+
+
+def delivery_link(platform: Platform, state: str, text: object) -> SafeString:
+    return list_link(Delivery, text, platform__id__exact=platform.pk, state__exact=state)
+
+
+def counted(rows: QuerySet[Any]) -> str:
+    count = rows[: MOST_COUNTED + 1].count()
+    return f"more than {MOST_COUNTED}" if count > MOST_COUNTED else str(count)

@@ -1,0 +1,92 @@
+"""The page of every Client Owned Object, which modules inherit."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Case, QuerySet, Value, When
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from ocpi_hub.exchange import whynot
+from ocpi_hub.exchange.admin.pages import ReadOnlyAdmin, link, list_link, pretty, table
+from ocpi_hub.exchange.models import Delivery
+from ocpi_hub.exchange.ownedobject import OwnedObject
+
+_HIDDEN = {"document", "received", "digest", "inserted_in", "owner_key", "key"}
+
+
+class Repaired(admin.SimpleListFilter):
+    title = "repaired"
+    parameter_name = "repaired"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "came broken, was repaired"), ("no", "as its owner sent it")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return (
+            queryset.filter(received__isnull=self.value() == "no")
+            if self.value() in ("yes", "no")
+            else queryset
+        )
+
+
+class OwnedObjectAdmin(ReadOnlyAdmin):
+    """The base of every Client Owned Object's page; modules add their columns to `columns`."""
+
+    columns: tuple[str, ...] = ()
+    list_filter: Any = [
+        "country_code", "party_id", ("missing_since", admin.EmptyFieldListFilter), Repaired, "source",
+    ]  # fmt: skip
+    search_fields: Any = ["object_id__istartswith"]
+    list_select_related = ["source"]
+    exclude = ["document", "received"]
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        return ["object_id", "owner", *self.columns, "last_updated", "missing_since", "repaired"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        # Lists do not need the documents, which are by far the largest column.
+        was_repaired = Case(When(received=None, then=Value("")), default=Value("repaired"))
+        return super().get_queryset(request).annotate(was_repaired=was_repaired).defer("document", "received")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        names = [field.name for field in self.model._meta.fields if field.name not in _HIDDEN]
+        return ["who_has_it", "deliveries", *names, "as_sent", "before_repairs"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.get_fields(request, obj)
+
+    @admin.display(description="owner", ordering="owner_key")
+    def owner(self, row: OwnedObject) -> str:
+        return f"{row.country_code}*{row.party_id}"
+
+    @admin.display(description="repaired", empty_value="", ordering="was_repaired")
+    def repaired(self, row: Any) -> str:
+        return str(row.was_repaired)
+
+    @admin.display(description="document")
+    def as_sent(self, row: OwnedObject) -> SafeString:
+        return pretty(row.document)
+
+    @admin.display(description="as it came, before repairs")
+    def before_repairs(self, row: OwnedObject) -> SafeString:
+        return pretty(row.received)
+
+    @admin.display(description="who has it")
+    def who_has_it(self, row: OwnedObject) -> SafeString:
+        """Why did this object not reach this partner: a line for each."""
+        return table(
+            (
+                link("partners_platform", platform.pk, platform),
+                link("exchange_delivery", answer.delivery.pk, answer.word)
+                if answer.delivery
+                else answer.word,
+                answer.text,
+            )
+            for platform, answer in whynot.answers(row)
+        )
+
+    @admin.display(description="deliveries")
+    def deliveries(self, row: OwnedObject) -> SafeString:
+        filters = {"module": row.module, "message__parent_key": row.own_address.key}
+        return list_link(Delivery, "all deliveries of this object", **filters)
