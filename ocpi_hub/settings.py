@@ -228,7 +228,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000  # server.py refuses larger bodies before Django sees them
 
-_base = _url("HUB_BASE_URL", HUB_BASE_URL)
+_base = _url("HUB_BASE_URL", HUB_BASE_URL) if _env("HUB_BASE_URL") else urlsplit(HUB_BASE_URL)
 HTTPS = _base.scheme == "https"
 ALLOWED_HOSTS = [
     _base.hostname or "localhost",

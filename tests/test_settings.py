@@ -83,6 +83,10 @@ def test_what_cannot_be_read_keeps_its_default_and_is_told(read, name, text, kep
     assert settings["MISREAD_SETTINGS"] == [problem]
 
 
+def test_a_wrong_port_is_told_once_and_not_as_a_wrong_base_url_too(read):
+    assert read(HUB_PORT="80000")["MISREAD_SETTINGS"] == []  # hub.E006 tells it
+
+
 def test_an_unknown_log_level_is_told(read):
     settings = read(HUB_LOG_LEVEL="loud")
 

@@ -33,6 +33,10 @@ def test_several_wrong_settings_are_a_line_each(settings: Any) -> None:
 
     first, *errors = str(refused.value).splitlines()
     assert first == "The settings are wrong:"
+    assert (
+        "  HUB_PORT is not a whole number: 'abc'. docs/operating.md lists every variable and its form."
+        in errors
+    )
     assert sorted(error.split(" ")[2] for error in errors) == ["HUB_DB_POOL", "HUB_PORT"]
 
 

@@ -97,7 +97,6 @@ def test_a_second_demo_on_the_same_folder_or_port_is_refused(tmp_path):
         with pytest.raises(Failed, match=f"Port {port} is taken"):
             demo.lock()
 
-    demo.lock_file.close()
     first = Demo({"HUB_VAR": str(tmp_path / "b"), "HUB_PORT": str(port)}, Terminal(io.StringIO()))
     second = Demo({"HUB_VAR": str(tmp_path / "b"), "HUB_PORT": str(port)}, Terminal(io.StringIO()))
     first.lock()

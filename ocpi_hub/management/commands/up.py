@@ -55,7 +55,7 @@ def look_at_settings() -> None:
 
 
 def line(message: CheckMessage) -> str:
-    return " ".join(f"{message.msg} {message.hint or ''}".split())
+    return " ".join(f"{message.msg.rstrip('.')}. {message.hint or ''}".split())
 
 
 def look_for_redis() -> None:
