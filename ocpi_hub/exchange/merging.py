@@ -1,4 +1,4 @@
-"""How a PATCH and a push of a part change a document (transport_and_format.asciidoc, PATCH; pitfalls P71, P72).
+"""How a PATCH and a push of a part change a document (transport_and_format.asciidoc, PATCH; interpretations, P71, P72).
 
 Pure functions on parsed JSON; `children` describes the lists whose elements have a key of their own.
 """

@@ -1,4 +1,4 @@
-"""From whom, to whom (transport_and_format.asciidoc, Message Routing; pitfalls P32 to P63).
+"""From whom, to whom (transport_and_format.asciidoc, Message Routing; interpretations, P32 to P63).
 
 Headers and the calling Platform give a Route; a Route and a module give the receivers. Decided here now are
 messages for the hub itself and for nobody in particular; a message for another party is refused by `route()`

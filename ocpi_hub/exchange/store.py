@@ -1,7 +1,7 @@
 """The only writer of Client Owned Objects: checks them against their Struct and writes document and columns.
 
 Whoever calls these functions has opened a transaction, so that the object and what is published about it stand
-or fall together. A push that is older than what is stored is accepted and left out of the store (pitfalls, P74).
+or fall together. A push that is older than what is stored is accepted and left out of the store (interpretations, P74).
 """
 
 import hashlib

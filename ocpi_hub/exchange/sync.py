@@ -110,7 +110,7 @@ def pull_platform(
     since: datetime | None = None,
     progress: Progress | None = None,
 ) -> list[Report]:
-    """Pull one module of one platform, once for each of its parties, addressed by OCPI-to (pitfalls, P28)."""
+    """Pull one module of one platform, once for each of its parties, addressed by OCPI-to (interpretations, P28)."""
     model = owned_models()[module]
     found = [platform for platform, _ in sources(platform_id, module)]
     if not found:
@@ -412,7 +412,7 @@ class _Run:
         ).delete()
 
     def _note_missing(self, pull: Pull) -> None:
-        """After a full crawl, what the owner did not list is marked; nothing is deleted (pitfalls, P69)."""
+        """After a full crawl, what the owner did not list is marked; nothing is deleted (interpretations, P69)."""
         listed = self.model.objects.filter(owner_key__in=self.owners, audience="", source=self.platform)
         gone = listed.filter(missing_since=None, changed_at__lt=pull.started_at).exclude(pk__in=self.seen)
         gone.update(missing_since=pull.started_at)

@@ -88,7 +88,7 @@ class RoutedView(OCPIView):
         return response
 
     def segments(self) -> list[str]:
-        """What follows the endpoint in the URL, split at slashes and only then decoded (pitfalls, P16)."""
+        """What follows the endpoint in the URL, split at slashes and only then decoded (interpretations, P16)."""
         raw = self.request.META.get("RAW_PATH")
         if not raw:
             rest = self.kwargs.get("rest", "").split("/")

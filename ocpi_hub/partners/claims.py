@@ -1,4 +1,4 @@
-"""Which parties a platform may speak for (credentials.asciidoc; pitfalls, P27).
+"""Which parties a platform may speak for (credentials.asciidoc; interpretations, P27).
 
 A party belongs to one platform. What the operator agreed with a partner is written into Party.invited_roles;
 a platform that was invited without naming parties may announce any that nobody else holds.

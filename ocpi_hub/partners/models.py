@@ -43,7 +43,7 @@ class Platform(models.Model):
     Status = Status
 
     class Encoding(models.TextChoices):
-        """How a partner writes tokens into its Authorization header (pitfalls, P02)."""
+        """How a partner writes tokens into its Authorization header (interpretations, P02)."""
 
         AUTO = "AUTO", "Base64 or raw, whichever fits"
         BASE64 = "BASE64", "Base64 only, as the specification says"

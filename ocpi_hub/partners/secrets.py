@@ -14,7 +14,7 @@ class UnreadableSecret(Exception):
 
 
 def new_token() -> str:
-    """A token of 43 characters; the dot keeps it from being mistaken for Base64 (pitfalls, P03)."""
+    """A token of 43 characters; the dot keeps it from being mistaken for Base64 (interpretations, P03)."""
     # Command lines take what begins with a dash for an option: `register --token -x…` fails.
     while (token := random.token_urlsafe(31)).startswith("-"):
         pass

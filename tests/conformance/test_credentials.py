@@ -406,7 +406,7 @@ def test_after_put_the_hub_uses_the_partners_new_token(network, cpo, deliver):
 
 @pytest.mark.row("CRED-17")
 def test_the_old_token_works_until_the_new_one_is_used(registered):
-    """A partner may still have calls under way with the old one (pitfalls, P22)."""
+    """A partner may still have calls under way with the old one (interpretations, P22)."""
     old = registered.hub_token
     registered.put()
 
@@ -530,7 +530,7 @@ def test_of_simultaneous_posts_with_one_token_a_one_registers(transactional_db, 
 
 
 def test_the_partner_may_call_the_hub_while_it_waits(peer):
-    """Whoever is called back may look at the hub's own versions first (pitfalls, P20)."""
+    """Whoever is called back may look at the hub's own versions first (interpretations, P20)."""
     seen = []
 
     def look(request: httpx.Request) -> None:
@@ -583,7 +583,7 @@ def test_afterwards_the_hub_uses_token_c_only(network, cpo, deliver):
 
 
 def test_token_b_works_before_it_is_sent(network):
-    """The partner calls back with it inside the POST (pitfalls, P21)."""
+    """The partner calls back with it inside the POST (interpretations, P21)."""
     peer = hub_registers(network)
     seen = []
 

@@ -573,7 +573,7 @@ def test_an_answer_is_json_whatever_is_asked_for(module, cast, stored, accept):
     "object_id", ["A*B", "A/B", "A B", "#NA", "100%", "%2F", ".", "..", "a.b", "A?b=c", "&=;", "~"]
 )
 def test_ids_with_reserved_characters_go_the_whole_way(module, cast, deliver, object_id):
-    """In the address each is percent-encoded, and it is decoded once (pitfalls, P16)."""
+    """In the address each is percent-encoded, and it is decoded once (interpretations, P16)."""
     made = module.named(object_id)
     path = module.path(quote(object_id, safe=""))
 

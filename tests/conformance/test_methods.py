@@ -86,7 +86,7 @@ def test_what_a_patch_names_is_replaced_whole(cpo, patch, result):
 
 @pytest.mark.row("MET-03")
 def test_evses_in_a_patch_are_merged_by_uid_and_connectors_by_id(cpo):
-    """Parts that have a key of their own; all other arrays are replaced (pitfalls, P71)."""
+    """Parts that have a key of their own; all other arrays are replaced (interpretations, P71)."""
     cpo.put(LOC1, examples.location(evses=[examples.evse(), examples.evse(uid="EVSE2")]))
     change = {"uid": "evse2", "status": "CHARGING", "connectors": [{"id": "1", "max_amperage": 16}]}
 

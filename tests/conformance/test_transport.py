@@ -114,13 +114,13 @@ def test_raw_tokens_are_taken_from_whom_may_send_them(cpo, allowed, base64, raw_
 @pytest.mark.row("TRN-07")
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])
 def test_a_line_feed_that_was_encoded_along_is_overlooked(cpo, ending):
-    """As in the specification's own samples (pitfalls, P01)."""
+    """As in the specification's own samples (interpretations, P01)."""
     assert send("GET", "/ocpi/versions", Authorization=authorization(cpo.token + ending)).status_code == 200
 
 
 @pytest.mark.row("TRN-07")
 def test_a_token_that_two_platforms_could_mean_is_refused(cpo, emsp):
-    """One platform's token, as it stands, is the Base64 of the other's (pitfalls, P03)."""
+    """One platform's token, as it stands, is the Base64 of the other's (interpretations, P03)."""
     ambiguous = authorization("plain.token").removeprefix("Token ")
     for partner, token in ((cpo, "plain.token"), (emsp, ambiguous)):
         IssuedToken.objects.filter(platform=partner.platform).update(digest=secrets.digests(token)[0])
