@@ -290,6 +290,7 @@ def test_lists_say_in_short_words_what_matters_first(operator: Client, traffic: 
     assert columns(operator, Attempt)[:3] == ["At", "Outcome", "HTTP"]
     assert "/receiver/locations/NL/ABC/LOC2</td>" in page_of(operator, Attempt)
     assert '<td class="field-counts">2: 1 new, 0 changed, 1 refused</td>' in page_of(operator, Pull)
+    assert columns(operator, Delivery)[:5] == ["Path", "To party", "State", "Tries", "Next try"]
     assert '<td class="field-short_state">given up</td>' in page_of(operator, Delivery)
     assert "FILL:time_zone" in page_of(operator, RepairRule)
 
@@ -334,6 +335,9 @@ def test_an_object_tells_which_platform_has_it_and_why_not(
 
     assert "the object is its own" in page
     assert ">given up</a>" in page
+    linked = re.search(r'href="([^"]+)">all deliveries of this object', page)
+    listed = operator.get(linked[1].replace("&amp;", "&"))
+    assert [row.path for row in listed.context["cl"].result_list] == ["NL/ABC/LOC2"]
     assert "HTTP 200, 2001: no message" in page
 
 

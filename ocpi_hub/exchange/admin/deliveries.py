@@ -51,7 +51,7 @@ class MessageAdmin(ReadOnlyAdmin):
 
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnlyAdmin):
-    list_display = ["created_at", "place", "to_party", "short_state", "tries", "next_try", "why", "module"]
+    list_display = ["place", "to_party", "short_state", "tries", "next_try", "why", "created_at", "module"]
     list_filter = ["state", "module", "platform"]
     search_fields = ["key"]  # shows the search box; found() says what it looks for
     search_help_text = (
