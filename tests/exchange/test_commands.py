@@ -35,11 +35,6 @@ def test_a_platform_that_never_registered_has_nothing_yet() -> None:
     )
 
 
-@pytest.mark.django_db
-def test_without_any_partner_there_is_no_list() -> None:
-    assert refused("pull") == "no registered partner offers a list that is ours to read"
-
-
 def test_a_list_that_a_partner_does_not_offer_is_named(cpo: Partner) -> None:
     Endpoint.objects.filter(platform=cpo.platform, role=Endpoint.Role.SENDER).delete()
 

@@ -73,13 +73,13 @@ class Command(BaseCommand):
 
 
 def nothing_to_pull(number: int | None, module: str | None) -> str:
-    lists = f"a list of {module}" if module else "a list"
     if number is None:
-        return f"no registered partner offers {lists} that is ours to read"
+        return "no registered partner offers such a list"
     platform = find_platform(number)
     if not Platform.objects.registered().filter(pk=number).exists():
         return f"{platform} is not registered; it is {platform.get_status_display()}"
-    return f"{platform} offers no {lists.removeprefix('a ')} that is ours to read"
+    lists = f"list of {module}" if module else "list"
+    return f"{platform} offers no {lists} that is ours to read"
 
 
 def _as_json(report: sync.Report) -> dict[str, Any]:
