@@ -6,8 +6,8 @@ PY := .venv/bin/python
 HUB_VAR ?= var
 CODE := manage.py ocpi_hub credentials locations tokens simulator tests
 
-# At least two test processes, so that tests that lean on each other are found out everywhere.
-TEST_PROCESSES ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ "$$n" -ge 2 ] || n=2; echo "$$n")
+# Two test processes for each core: journeys mostly wait for the processes that they started.
+TEST_PROCESSES ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2))))
 
 # What production looks like, for the checks only: nothing here is ever connected to or kept secret.
 PRODUCTION := HUB_DB_POOL=0 HUB_VAR=var HUB_HOST=0.0.0.0 HUB_BASE_URL=https://hub.example \

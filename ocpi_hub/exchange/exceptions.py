@@ -12,6 +12,7 @@ Parseable JSON from a registered partner on an existing resource never gets an H
 """
 
 import logging
+import math
 from typing import Any
 
 from django.core.exceptions import SuspiciousOperation
@@ -118,7 +119,7 @@ def _headers(error: Exception) -> dict[str, str]:
     if isinstance(error, MethodUnavailable):
         headers["Allow"] = ", ".join(error.allowed)
     if isinstance(error, Throttled) and error.wait:
-        headers["Retry-After"] = str(int(error.wait) + 1)
+        headers["Retry-After"] = str(math.ceil(error.wait))
     if isinstance(error, OperationalError | InterfaceError):
         headers["Retry-After"] = "5"
     return headers

@@ -34,11 +34,13 @@ class PartnerQuota(BaseThrottle):
     def allow_request(self, request: Request, view: object) -> bool:
         if not isinstance(request.user, Platform):
             return True
-        count = self.count(request.user, int(time.time() // WINDOW))
+        self.window = int(time.time() // WINDOW)
+        count = self.count(request.user, self.window)
         return count is None or count <= request.user.quota
 
     def wait(self) -> float:
-        return WINDOW - time.time() % WINDOW
+        """Seconds to the end of the window that was counted in; it may have ended just now."""
+        return max(1.0, (self.window + 1) * WINDOW - time.time())
 
     @classmethod
     def count(cls, platform: Platform, window: int) -> int | None:

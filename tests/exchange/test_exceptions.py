@@ -50,7 +50,7 @@ def test_an_error_has_a_status_a_code_and_words(error, http_status, code, messag
     ("error", "headers"),
     [
         (exceptions.MethodUnavailable("m", ["GET", "PUT"]), {"Allow": "GET, PUT"}),
-        (Throttled(wait=3.2), {"Retry-After": "5"}),
+        (Throttled(wait=3.2), {"Retry-After": "4"}),
         (OperationalError("x"), {"Retry-After": "5"}),
         (KeyError("x"), {}),
     ],

@@ -35,7 +35,7 @@ def test_requests_above_the_quota_wait_for_the_next_minute(cpo, emsp, noon):
     answers = [cpo.get("sender/tokens") for _ in range(3)]
 
     assert [answered.codes for answered in answers] == [(200, 1000), (200, 1000), (429, 2000)]
-    assert answers[2].headers["Retry-After"] == "41"
+    assert answers[2].headers["Retry-After"] == "40"
     assert emsp.get("sender/locations").codes == (200, 1000)
 
 
@@ -194,7 +194,18 @@ def test_above_its_places_a_partner_is_told_to_come_back(cpo, emsp, settings):
     settings.HUB_CONCURRENT_REQUESTS = 1
     with bulkhead.place(cpo.platform.pk):
         refused = cpo.get("sender/tokens")
-        assert (refused.codes, refused.headers["Retry-After"]) == ((429, 2000), "2")
+        assert (refused.codes, refused.headers["Retry-After"]) == ((429, 2000), "1")
         assert emsp.get("sender/locations").codes == (200, 1000)
 
     assert cpo.get("sender/tokens").codes == (200, 1000)
+
+
+@pytest.mark.parametrize(
+    ("now", "seconds"), [(1_000_000_020.0, 60.0), (1_000_000_079.5, 1.0), (1_000_000_080.1, 1.0)]
+)
+def test_the_wait_ends_with_the_minute_that_was_counted_in(monkeypatch, now, seconds):
+    quota = throttling.PartnerQuota()
+    quota.window = 1_000_000_020 // 60
+    monkeypatch.setattr(throttling.time, "time", lambda: now)
+
+    assert quota.wait() == seconds
