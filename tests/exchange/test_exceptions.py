@@ -1,5 +1,7 @@
 """The one place that turns an error into an envelope."""
 
+from urllib.parse import unquote
+
 import pytest
 from django.db import IntegrityError, InterfaceError, OperationalError
 from django.http import Http404
@@ -9,6 +11,7 @@ from ocpi_hub.exchange import exceptions
 from ocpi_hub.exchange.exceptions import describe, to_envelope
 from ocpi_hub.protocol.codec import InvalidObject, MalformedJSON
 from ocpi_hub.protocol.envelope import StatusCode
+from tests import examples
 
 DATABASE = "the hub's database does not answer; try again in a moment"
 FAULT = "the hub failed on this request; its operator can find it by these ids"
@@ -67,3 +70,15 @@ def test_a_caller_without_a_token_is_told_the_scheme():
     error.auth_header = "Token"
 
     assert to_envelope(error, {})["WWW-Authenticate"] == "Token"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    ["/ocpi/2.2.1/receiver%2Flocations/XX/NL/ABC/LOC1", "/ocpi%2F2.2.1/receiver/locations/X/NL/ABC/LOC1"],
+)
+def test_an_encoded_slash_before_the_object_shifts_nothing(cpo, raw):
+    cpo.put("receiver/locations/NL/ABC/LOC1", examples.location())
+
+    response = cpo.client.get(unquote(raw), headers=cpo.headers(), RAW_PATH=raw)
+
+    assert (response.status_code, response.json()["status_code"]) == (404, 2000)
