@@ -28,6 +28,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
 
 
 def start_all(config: pytest.Config) -> None:
+    forget_settings()
     var = Path(tempfile.mkdtemp(prefix="ocpi-hub-tests-"))
     config.add_cleanup(remover(var))
     # As root, PostgreSQL runs as `nobody` and must be able to enter.
@@ -46,6 +47,15 @@ def start_all(config: pytest.Config) -> None:
         HUB_DB_POOL="0",
         HUB_ALLOW_PRIVATE_URLS="1",
     )
+
+
+def forget_settings() -> None:
+    """The tests are about the defaults, whatever hub the shell they run in is set up for."""
+    for name in [
+        name for name in os.environ if name.startswith("HUB_") and not name.startswith("HUB_JOURNEY_")
+    ]:
+        del os.environ[name]
+    os.environ.pop("TRUSTED_PROXIES", None)
 
 
 def start(service: Service, config: pytest.Config) -> None:
