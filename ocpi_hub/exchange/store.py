@@ -5,6 +5,7 @@ or fall together. A push that is older than what is stored is accepted and left 
 """
 
 import hashlib
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -70,14 +71,20 @@ def examine(model: Model, raw: JSONObject, body: bytes | None = None) -> Incomin
     """Check an object against its Struct; the document is the body as it came, unless its times were mended."""
     wire = check(raw, model.wire)
     mended = normalise_times(raw, model.wire)
-    if mended or body is None or _names_its_owner_twice(body):
+    if body is not None:
+        _must_name_its_owner_once(body)
+    if mended or body is None:
         return Incoming(wire, sealed(raw))
     return Incoming(wire, body.decode())
 
 
-def _names_its_owner_twice(body: bytes) -> bool:
-    """Of a repeated key we take the last value and a receiver may take the first, so it is not passed on."""
-    return body.count(b'"country_code"') > 1 or body.count(b'"party_id"') > 1
+def _must_name_its_owner_once(body: bytes) -> None:
+    """Of a repeated key we take the last value and a receiver may take the first: another owner."""
+    for name in ("country_code", "party_id"):
+        if body.count(f'"{name}"'.encode()) > 1:
+            top = json.loads(body, object_pairs_hook=list)  # rare: an extension may have the same name inside
+            if [key for key, _ in top].count(name) > 1:
+                raise InvalidObject(f"$.{name}", "is in the body twice")
 
 
 def sealed(raw: JSONObject) -> str:
