@@ -18,6 +18,9 @@ _CREDENTIALS_TOKEN = r"^[!-~]{1,64}\Z"  # noqa: S105  a pattern, not a token
 _LATITUDE = r"^-?[0-9]{1,2}\.[0-9]{5,7}\Z"
 _LONGITUDE = r"^-?[0-9]{1,3}\.[0-9]{5,7}\Z"
 _CLOCK = r"^(?:[0-1][0-9]|2[0-3]):[0-5][0-9]\Z"
+_DATE = r"^[12][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])\Z"
+# Spelt unlike the country of three letters, because each pattern has words of its own below.
+_CURRENCY = r"^[a-zA-Z]{3}\Z"
 
 # What a string that does not match its pattern is told.
 PATTERN_PROBLEMS = {
@@ -31,6 +34,8 @@ PATTERN_PROBLEMS = {
     _LATITUDE: "not a latitude with 1 or 2 digits, a point and 5 to 7 decimals",
     _LONGITUDE: "not a longitude with 1 to 3 digits, a point and 5 to 7 decimals",
     _CLOCK: "not a time of day as HH:MM",
+    _DATE: "not a date as YYYY-MM-DD",
+    _CURRENCY: "not a currency code of three letters",
 }
 
 # CiString(n): printable ASCII, compared without case. Those that name an object are never empty, because
@@ -66,6 +71,8 @@ CountryAlpha3 = Annotated[str, Meta(max_length=3, pattern=_COUNTRY_ALPHA_3)]
 Latitude = Annotated[str, Meta(max_length=11, pattern=_LATITUDE)]
 Longitude = Annotated[str, Meta(max_length=12, pattern=_LONGITUDE)]
 ClockTime = Annotated[str, Meta(max_length=5, pattern=_CLOCK)]
+LocalDate = Annotated[str, Meta(max_length=10, pattern=_DATE)]
+Currency = Annotated[str, Meta(max_length=3, pattern=_CURRENCY)]
 
 DateTime = datetime
 Number = Decimal
@@ -142,6 +149,11 @@ class PartyRef(NamedTuple):
 class DisplayText(Wire, kw_only=True):
     language: Text2
     text: Text512
+
+
+class Price(Wire, kw_only=True):
+    excl_vat: Number
+    incl_vat: Number | None = None
 
 
 def first_repeated(keys: list[str]) -> int | None:
