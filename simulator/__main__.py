@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from time import monotonic
 
 from simulator import cards, files, network
@@ -16,8 +17,12 @@ from simulator.hub import Client, Refused, Unreachable
 from simulator.ocpi import OCPIError, Party
 from simulator.options import arguments
 from simulator.platforms import Platform, Settings
+from simulator.pulling import Watch
+from simulator.pushing import Pushes
 from simulator.server import Server
 from simulator.state import State
+
+PUSHING = 3  # threads that push the changes of one module
 
 
 def build(options: argparse.Namespace) -> Platform:
@@ -104,29 +109,6 @@ def every(seconds: float, stop: threading.Event, act: Callable[[], object], firs
         threading.Thread(target=run, daemon=True).start()
 
 
-class Watch:
-    """Looks now and then whether the hub has another number of objects than we, and then pulls them all.
-
-    While the hub's number still moves it is being filled, and a pull would have to be repeated.
-    """
-
-    def __init__(self, platform: Platform) -> None:
-        self.platform = platform
-        self.last: int | None = None
-
-    def look(self) -> None:
-        platform = self.platform
-        if not platform.registration.registered:
-            return
-        if platform.pull_progress["finished_at"] is None:
-            platform.attempt("Pull", platform.pull)
-            return
-        offered = platform.attempt("Count", platform.offered)
-        if offered is not None and offered == self.last and offered != len(platform.received):
-            platform.attempt("Pull", platform.pull)
-        self.last = offered
-
-
 def run(platform: Platform, options: argparse.Namespace) -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -150,8 +132,15 @@ def work(platform: Platform, options: argparse.Namespace, stop: threading.Event)
     interval = options.status_interval if options.role == "cpo" else options.token_interval
     every(options.pull_interval, stop, Watch(platform).look)
     every(interval, stop, when_registered(platform, platform.change), first=interval)
-    every(0.05, stop, when_registered(platform, lambda: platform.pushes.work(monotonic())))
+    for queue in platform.queues.values():
+        for _ in range(PUSHING):
+            every(0.05, stop, when_registered(platform, partial(push, queue)))
+    platform.schedule.start()
     every(3, stop, platform.state.save)
+
+
+def push(queue: Pushes) -> None:
+    queue.work(monotonic())
 
 
 def when_registered(platform: Platform, act: Callable[[], None]) -> Callable[[], None]:

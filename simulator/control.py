@@ -7,6 +7,7 @@ import msgspec
 
 from simulator import ocpi
 from simulator.hub import Refused, Unreachable
+from simulator.objects import Objects
 from simulator.ocpi import OCPIError, Party
 from simulator.server import Answer, Request
 
@@ -57,28 +58,41 @@ def _answer(platform: "Platform", request: Request, path: list[str]) -> Any:
             platform.change()
             return {"last_change": platform.last_change}
         case "POST", ["pull"]:
-            return {"received": platform.pull()}
+            return pull(platform, msgspec.json.decode(request.body or b"{}", type=PullOrder))
         case "POST", ["rotate"]:
             platform.registration.update()
             return {"registered": platform.registration.registered}
         case "POST", ["unregister"]:
             platform.registration.unregister()
             return {"registered": platform.registration.registered}
+        case method, [name]:
+            return platform.controls[method, name](request)
     raise LookupError(path)
 
 
-def objects(platform: "Platform", module: str) -> Any:
-    return {platform.owns.name: platform.own, platform.takes.name: platform.received}[module]
+def objects(platform: "Platform", module: str) -> Objects:
+    return {**platform.owned, **platform.taken}[module]
+
+
+def pull(platform: "Platform", order: "PullOrder") -> dict[str, int]:
+    if order.module is None:
+        return {"received": platform.pull()}
+    return {"received": platform.pulls[order.module].run()}
+
+
+class PullOrder(msgspec.Struct, forbid_unknown_fields=True):
+    module: str | None = None
 
 
 class PushOrder(msgspec.Struct, forbid_unknown_fields=True):
     """A push to make as told, right or wrong.
 
     Without a path it goes where the object's owner and id say; without from and to it goes from the first party
-    to the hub, and an empty one leaves that header pair out.
+    to the hub, and an empty one leaves that header pair out. `interface` is the hub's: receiver or sender.
     """
 
     module: str
+    interface: str = "receiver"
     object: msgspec.Raw = msgspec.Raw(b"")
     method: str = "PUT"
     path: str | None = None
@@ -91,23 +105,31 @@ class PushOrder(msgspec.Struct, forbid_unknown_fields=True):
 def push(platform: "Platform", order: PushOrder) -> dict[str, Any]:
     raw = bytes(order.object) or None
     document = ocpi.decode(raw) if raw else {}
-    module = platform.owns if order.module == platform.owns.name else platform.takes
-    path, query = (order.path or "").strip("/").split("/"), dict(order.query)
-    if order.path is None:
-        path = [str(document.get(name)) for name in ("country_code", "party_id", module.id_field)]
+    path, query = [part for part in (order.path or "").split("/") if part], dict(order.query)
+    if order.path is None and order.method != "POST":
+        module = objects(platform, order.module).module
+        path = module.path(document)
         if module.typed:
             query.setdefault("type", str(document.get("type", "RFID")))
     if order.keep and raw:
-        platform.keep(raw)
+        keep(platform, order.module, raw)
     to = named(order.to, platform.registration.hub_party)
     routing = ocpi.routing(to, named(order.sender, platform.settings.parties[0]))
-    reply = platform.push_to(order.module, order.method, path, raw, routing, query)
+    reply = platform.call(order.module, order.interface.upper(), order.method, path, raw, routing, query)
     return {
         "http_status": reply.status,
         "status_code": reply.code,
         "headers": reply.headers,
         "answer": readable_answer(reply.body),
     }
+
+
+def keep(platform: "Platform", module: str, raw: bytes) -> None:
+    """One of our own from now on; over a restart only an object of the platform's first module."""
+    if objects(platform, module) is platform.own:
+        platform.keep(raw)
+    else:
+        platform.owned[module].put(raw)
 
 
 def named(text: str | None, default: Party | None) -> Party | None:

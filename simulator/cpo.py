@@ -19,8 +19,8 @@ GUESSES = 50  # how many Locations are looked at for one that is healthy enough
 
 class CPO(Platform):
     role = "CPO"
-    owns = LOCATIONS
-    takes = TOKENS
+    owns = (LOCATIONS,)
+    takes = (TOKENS,)
 
     def change(self) -> None:
         """Some EVSE changes its status; mostly told by PATCH, now and then by a PUT of the EVSE."""

@@ -7,8 +7,8 @@ from simulator.platforms import Platform
 
 class EMSP(Platform):
     role = "EMSP"
-    owns = TOKENS
-    takes = LOCATIONS
+    owns = (TOKENS,)
+    takes = (LOCATIONS,)
 
     def change(self) -> None:
         """A customer comes, or a card is blocked or released."""

@@ -16,7 +16,7 @@ ROUTING = ("to-country-code", "to-party-id", "from-country-code", "from-party-id
 
 
 class Fault(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """One way to misbehave. `on` says where: receiver, sender, versions, credentials or all."""
+    """One way to misbehave. `on` says where: receiver, sender, versions, credentials or all; `module` in which."""
 
     answer: int | None = None  # an HTTP status, such as 500
     status_code: int | None = None  # an OCPI status code
@@ -25,8 +25,11 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     drip: float = 0  # seconds between the bytes of the answer
     silent: bool = False  # never answer
     cut: bool | str = False  # hang up instead of answering; "after": do what was asked, then hang up
+    result: str | float | None = None  # of a command: "never", "enveloped", or seconds late
+    location: bool = True  # False: a CDR is answered without the header that says where it is
     times: int | None = None  # how many requests; without it until cleared
     on: str = "receiver"
+    module: str | None = None
 
 
 class Faults:
@@ -40,14 +43,14 @@ class Faults:
         with self.lock:
             self.over.set()
             self.over = threading.Event()
-            self.fault = fault if fault != Fault(on=fault.on) else None
+            self.fault = fault if fault != Fault(on=fault.on, module=fault.module) else None
         return self.fault
 
-    def take(self, interface: str) -> Fault | None:
+    def take(self, interface: str, module: str = "") -> Fault | None:
         """The fault that this request meets; each taking uses up one of its times."""
         with self.lock:
             fault = self.fault
-            if fault is None or fault.on not in (interface, "all"):
+            if fault is None or fault.on not in (interface, "all") or fault.module not in (None, module):
                 return None
             if fault.times is not None:
                 fault.times -= 1
@@ -75,6 +78,8 @@ class Faults:
     def after(self, fault: Fault, answer: Answer) -> Answer:
         answer.cut = fault.cut == "after"
         answer.drip = fault.drip
+        if not fault.location:
+            answer.headers.pop("Location", None)
         return answer
 
 

@@ -1,7 +1,8 @@
 """The Sender and Receiver interface of one module, as this party offers them."""
 
+from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlencode
 
 import msgspec
@@ -14,20 +15,58 @@ from simulator.server import Answer, Request
 LONGEST_DATE = 40
 
 
+class Call(NamedTuple):
+    """Who is addressed and who asks, by the routing headers."""
+
+    to: Party | None = None
+    sender: Party | None = None
+
+
+class Interface(Protocol):
+    """What is below one endpoint of the version details."""
+
+    def answer(self, request: Request, path: Sequence[str], call: Call) -> Answer: ...
+
+
 def refuse_method(request: Request, *allowed: str) -> None:
     if request.method not in allowed:
         raise OCPIError(2000, f"{request.method} is not possible here", 405, allow=", ".join(allowed))
 
 
+def nothing_here() -> OCPIError:
+    return OCPIError(2000, "There is nothing at this path", 404)
+
+
+def read_object(request: Request) -> dict[str, Any]:
+    try:
+        body = ocpi.decode(request.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise OCPIError(2000, f"The body is not JSON: {error}", 400) from error
+    if not isinstance(body, dict):
+        raise OCPIError(2001, "$ is not an object")
+    return body
+
+
+def text(body: dict[str, Any], name: str, needed: bool = True) -> str:
+    """A field that is a text; empty where one that is not needed is missing."""
+    value = body.get(name)
+    if value is None and not needed:
+        return ""
+    if not isinstance(value, str) or not value:
+        raise OCPIError(2001, f"$.{name} is missing or is no text")
+    return value
+
+
 class Sender:
     """Own objects, for whoever wants to pull them."""
 
-    def __init__(self, objects: Objects, page_size: int, url: str) -> None:
-        self.objects, self.page_size, self.url = objects, page_size, url
+    def __init__(self, objects: Objects, page_size: int, url: str, parties: int = 1) -> None:
+        self.objects, self.page_size, self.url, self.parties = objects, page_size, url, parties
         self.served = 0  # how far the latest crawl has come
 
-    def answer(self, request: Request, path: Sequence[str], owner: Party | None) -> Answer:
+    def answer(self, request: Request, path: Sequence[str], call: Call) -> Answer:
         refuse_method(request, "GET")
+        owner = call.to if self.parties > 1 else None
         return self.one(path) if path else self.page(request.query, owner)
 
     def one(self, path: Sequence[str]) -> Answer:
@@ -74,29 +113,39 @@ class Receiver:
 
     def __init__(self, objects: Objects) -> None:
         self.objects, self.module = objects, objects.module
-        self.pushes = 0
+        self.depth = 3 if self.module.id_field else 2  # of a whole object's path
+        self.taken: Counter[str] = Counter()  # pushes by method
         self.stale = 0  # pushes that were older than what they replaced
         self.last_push: str | None = None
 
-    def answer(self, request: Request, path: Sequence[str]) -> Answer:
-        refuse_method(request, "GET", "PUT", "PATCH")
-        if not 3 <= len(path) <= 3 + len(self.module.children):
-            raise OCPIError(2000, "There is nothing at this path", 404)
+    @property
+    def pushes(self) -> int:
+        return self.taken.total()
+
+    def answer(self, request: Request, path: Sequence[str], call: Call) -> Answer:
+        refuse_method(request, *self.module.methods)
+        if not self.depth <= len(path) <= self.depth + len(self.module.children):
+            raise nothing_here()
         owner, kind = Party(path[0].upper(), path[1].upper()), request.query.get("type")
-        key = self.module.key(owner, path[2], kind)
+        key = self.module.key(owner, path[-1] if self.depth == 2 else path[2], kind)
         if request.method == "GET":
             return self.get(key, path)
-        body = self.body(request)
+        body = {} if request.method == "DELETE" else read_object(request)
         with self.objects.lock:
-            if request.method == "PATCH":
+            if request.method == "DELETE":
+                created = self.delete(key, path)
+            elif request.method == "PATCH":
                 created = self.patch(key, path, body)
-            elif len(path) == 3:
-                created = self.put(owner, path[2], kind, body, request.body)
+            elif len(path) == self.depth:
+                created = self.put(owner, path[-1], kind, body, request.body)
             else:
                 created = self.put_child(key, path, body)
-            self.pushes += 1
-            self.last_push = ocpi.format_time(ocpi.now())
+            self.note(request.method)
         return Answer(201 if created else 200, ocpi.envelope())
+
+    def note(self, method: str) -> None:
+        self.taken[method] += 1
+        self.last_push = ocpi.format_time(ocpi.now())
 
     def get(self, key: str, path: Sequence[str]) -> Answer:
         item = self.known(key, path)
@@ -104,8 +153,9 @@ class Receiver:
         return Answer(body=ocpi.envelope(msgspec.Raw(item.raw) if len(nodes) == 1 else nodes[-1]))
 
     def put(self, owner: Party, object_id: str, kind: str | None, body: Any, raw: bytes) -> bool:
-        id_field = self.module.id_field
-        expected = {"country_code": owner[0], "party_id": owner[1], id_field: object_id}
+        expected = {"country_code": owner[0], "party_id": owner[1]}
+        if self.module.id_field:
+            expected[self.module.id_field] = object_id
         if self.module.typed:
             expected["type"] = kind or "RFID"
         for name, value in expected.items():
@@ -134,8 +184,22 @@ class Receiver:
         nodes = self.nodes(document, path)
         if len(path) == 3:
             self.note_order(item, body)
-        documents.merge(nodes, body)
+        documents.merge(nodes, {**body, **self.appended(nodes[-1], body)})
         self.objects.put(ocpi.encode(document))
+        return False
+
+    def appended(self, document: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+        """The lists that grow (SES-08): what is there, then what is new."""
+        grown = {}
+        for name in self.module.appended:
+            if name in body:
+                there = document.get(name) or []
+                grown[name] = there + [one for one in body[name] or [] if one not in there]
+        return grown
+
+    def delete(self, key: str, path: Sequence[str]) -> bool:
+        self.known(key, path)
+        self.objects.remove(key)
         return False
 
     def known(self, key: str, path: Sequence[str]) -> Item:
@@ -154,12 +218,3 @@ class Receiver:
         moment = ocpi.parse_time(body.get("last_updated"))
         if known and known.last_updated and moment and moment < known.last_updated:
             self.stale += 1
-
-    def body(self, request: Request) -> Any:
-        try:
-            body = ocpi.decode(request.body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise OCPIError(2000, f"The body is not JSON: {error}", 400) from error
-        if not isinstance(body, dict):
-            raise OCPIError(2001, "$ is not an object")
-        return body

@@ -53,29 +53,42 @@ class Item:
         return ocpi.decode(self.raw)
 
 
+@dataclass(frozen=True, slots=True)
 class Module:
-    """One kind of object: how it is called in a path, and what may be inside it."""
+    """One kind of object: how it is called in a path, and what may be done with it."""
 
-    def __init__(
-        self,
-        name: str,
-        id_field: str,
-        unknown: int,
-        children: tuple[tuple[str, str], ...] = (),
-        typed: bool = False,
-    ) -> None:
-        self.name, self.id_field, self.unknown = name, id_field, unknown
-        self.children, self.typed = children, typed
+    name: str
+    id_field: str = "id"  # empty: nothing but its owner names it
+    unknown: int = 2001  # the status code that goes with 404
+    children: tuple[tuple[str, str], ...] = ()  # lists whose elements have a URL of their own
+    typed: bool = False
+    methods: tuple[str, ...] = ("GET", "PUT", "PATCH")  # of the Receiver
+    appended: tuple[str, ...] = ()  # lists that a PATCH makes longer
+    dated: bool = False  # its list wants a date_from
+    lasting: bool = True  # stays when the hub's list no longer has it
 
     def key(self, owner: Party | None, object_id: Any, kind: Any = None) -> str:
-        parts = [*(owner or ("", "")), str(object_id)]
+        parts = list(owner or ("", ""))
+        if self.id_field:
+            parts.append(str(object_id))
         if self.typed:
             parts.append(str(kind or "RFID"))
         return "/".join(parts).upper()
 
+    def path(self, document: dict[str, Any]) -> list[str]:
+        """Where an object is put: its owner, and its id."""
+        names = ("country_code", "party_id", *filter(None, [self.id_field]))
+        return [str(document.get(name)) for name in names]
 
-LOCATIONS = Module("locations", "id", 2003, children=(("evses", "uid"), ("connectors", "id")))
-TOKENS = Module("tokens", "uid", 2004, typed=True)
+
+LOCATIONS = Module(
+    "locations", unknown=2003, children=(("evses", "uid"), ("connectors", "id")), lasting=False
+)
+TARIFFS = Module("tariffs", methods=("GET", "PUT", "DELETE"), lasting=False)
+SESSIONS = Module("sessions", appended=("charging_periods",), dated=True)
+CDRS = Module("cdrs", methods=("GET", "POST"))
+TOKENS = Module("tokens", "uid", 2004, typed=True, lasting=False)
+CLIENTS = Module("hubclientinfo", "", methods=("GET", "PUT"))
 
 
 class Objects:
@@ -140,17 +153,28 @@ class Objects:
         with self.lock:
             return list(self._order)
 
+    def remove(self, key: str) -> bool:
+        """Forget one object; says whether it was here."""
+        known = self.get(key)
+        if known is None:
+            return False
+        self._forget({known.key})
+        return True
+
     def drop_others(self, seen: set[str], before: float) -> int:
         """Forget what a complete pull did not name and what has not arrived since it began."""
         with self.lock:
             gone = [item for item in self._order if item.key not in seen and item.arrived < before]
             if gone:
-                lost = {item.key for item in gone}
-                kept = [item for item in self._order if item.key not in lost]
-                self._order, self._by_key, self._by_id = [], {}, {}
-                for item in kept:
-                    self._append(item)
+                self._forget({item.key for item in gone})
             return len(gone)
+
+    def _forget(self, lost: set[str]) -> None:
+        with self.lock:
+            kept = [item for item in self._order if item.key not in lost]
+            self._order, self._by_key, self._by_id = [], {}, {}
+            for item in kept:
+                self._append(item)
 
     def page(
         self,
@@ -176,7 +200,7 @@ class Objects:
     def _item(self, raw: bytes) -> Item:
         names = head(raw)
         owner = names.owner or self.default_owner
-        object_id = getattr(names, self.module.id_field)
+        object_id = getattr(names, self.module.id_field) if self.module.id_field else ""
         key = "" if object_id is None else self.module.key(owner, object_id, names.type)
         return Item(key, bytes(raw), owner, ocpi.parse_time(names.last_updated), monotonic())
 

@@ -40,9 +40,12 @@ class Party(NamedTuple):
 class OCPIError(Exception):
     """What the caller did wrong: becomes an answer with this HTTP status and OCPI status code."""
 
-    def __init__(self, code: int, message: str, http_status: int = 200, allow: str = "") -> None:
+    def __init__(
+        self, code: int, message: str, http_status: int = 200, allow: str = "", data: Any = None
+    ) -> None:
         super().__init__(message)
-        self.code, self.message, self.http_status, self.allow = code, message, http_status, allow
+        self.code, self.message, self.http_status = code, message, http_status
+        self.allow, self.data = allow, data
 
 
 def decode(text: bytes | str) -> Any:

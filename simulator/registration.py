@@ -55,6 +55,12 @@ class Registration:
                 return str(row["url"])
         return None
 
+    @property
+    def offers(self) -> list[str]:
+        """The modules and roles of the hub, such as `commands RECEIVER`."""
+        rows = (self.state["hub"] or {}).get("endpoints", ())
+        return sorted({f"{row.get('identifier')} {row.get('role')}" for row in rows})
+
     # -- we call the hub
 
     def register(self, versions_url: str, token: str) -> None:

@@ -22,6 +22,7 @@ class Request:
     headers: Message
     body: bytes
     client: str
+    fault: Any = None  # the one that this request meets
 
     @property
     def segments(self) -> list[str]:

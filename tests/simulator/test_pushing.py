@@ -6,8 +6,8 @@ import random
 import pytest
 
 from simulator import ocpi
-from simulator.__main__ import Watch
 from simulator.platforms import Platform
+from simulator.pulling import Watch
 from simulator.pushing import SLOWEST
 from tests.simulator.conftest import ask, registered
 from tests.simulator.fake_hub import FakeHub, envelope
@@ -61,7 +61,7 @@ def test_after_a_temporary_failure_the_current_state_is_put_once(pushing: Platfo
     pushing.pushes.work(AFTER + SLOWEST)
 
     assert [method for method, _, _ in hub.pushes] == ["PATCH", "PUT"]
-    assert hub.pushes[1][2].encode() == pushing.current(part)
+    assert hub.pushes[1][2].encode() == pushing.current(pushing.owns[0], part)
     assert pushing.status()["pushes"] == {"sent": 1, "pending": 0, "refused": 0, "failed": 1}
 
 
@@ -99,7 +99,7 @@ def test_a_refusal_is_final_and_told(pushing: Platform, hub: FakeHub):
 
 
 def test_locations_that_a_hub_could_not_find_do_not_change(pushing: Platform):
-    pushing.own = type(pushing.own)(pushing.owns, ocpi.Party("NL", "ABC"))
+    pushing.own = type(pushing.own)(pushing.owns[0], ocpi.Party("NL", "ABC"))
     owner = '"country_code": "NL", "party_id": "ABC"'
     faulty = (
         f'{{"id": 1, {owner}, "evses": [{{"uid": "1", "status": "AVAILABLE"}}]}}',
