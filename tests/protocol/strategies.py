@@ -1,22 +1,22 @@
-"""Objects of the wire for hypothesis, read from the Structs: valid ones, and ones with a single fault.
+"""Valid objects of the wire for hypothesis, read from the Structs.
 
-Both are what `codec.parse` gives: dicts with timestamps as text.
+They are what `codec.parse` gives: dicts with timestamps as text.
 """
 
-from collections.abc import Callable, Iterator
-from copy import deepcopy
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, Literal
 
 from hypothesis import strategies as st
 from msgspec import NODEFAULT, inspect
 
-from ocpi_hub.protocol import credentials, locations, types
+from ocpi_hub.protocol import cdrs, charging_profiles, commands, credentials, locations, tariffs, types
 from ocpi_hub.protocol.shapes import present
 from ocpi_hub.protocol.times import format_time
 
 Raw = dict[str, Any]
+Extent = Literal["any fields", "required fields", "every field"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOMENTS = st.integers(0, 4_000_000_000_000).map(lambda ms: format_time(_EPOCH + timedelta(milliseconds=ms)))
@@ -29,18 +29,17 @@ _ASCII = st.characters(min_codepoint=0x20, max_codepoint=0x7E)
 
 
 @cache
-def valid(struct: type) -> st.SearchStrategy[Raw]:
-    return _value(inspect.type_info(struct))
+def valid(struct: type, extent: Extent = "any fields") -> st.SearchStrategy[Raw]:
+    return _value(inspect.type_info(struct), extent)
 
 
-def _value(node: inspect.Type) -> st.SearchStrategy[Any]:
+def _value(node: inspect.Type, extent: Extent) -> st.SearchStrategy[Any]:
     node = present(node)
     match node:
         case inspect.StructType():
-            return _object(node)
+            return _object(node, extent)
         case inspect.ListType():
-            least = node.min_length or 0
-            return st.lists(_value(node.item_type), min_size=least, max_size=least + 1)
+            return _list(node, extent)
         case inspect.LiteralType():
             return st.sampled_from(node.values)
         case inspect.StrType():
@@ -56,17 +55,23 @@ def _value(node: inspect.Type) -> st.SearchStrategy[Any]:
     raise NotImplementedError(node)
 
 
-def _object(node: inspect.StructType) -> st.SearchStrategy[Raw]:
+def _object(node: inspect.StructType, extent: Extent) -> st.SearchStrategy[Raw]:
     own = _FIELDS.get(node.cls, {})
-    strategies = {
-        field.encode_name: own[field.name] if field.name in own else _value(field.type)
-        for field in node.fields
-    }
-    required = {field.encode_name for field in node.fields if field.default is NODEFAULT}
-    return st.fixed_dictionaries(
-        {name: strategy for name, strategy in strategies.items() if name in required},
-        optional={name: strategy for name, strategy in strategies.items() if name not in required},
-    ).map(_RULES.get(node.cls, lambda raw: raw))
+    required, optional = {}, {}
+    for field in node.fields:
+        strategy = own[field.name] if field.name in own else _value(field.type, extent)
+        is_required = field.default is NODEFAULT or extent == "every field"
+        (required if is_required else optional)[field.encode_name] = strategy
+    if extent == "required fields":
+        optional = {}
+    return st.fixed_dictionaries(required, optional=optional).map(_RULES.get(node.cls, lambda raw: raw))
+
+
+def _list(node: inspect.ListType, extent: Extent) -> st.SearchStrategy[list[Any]]:
+    if extent == "every field":
+        return st.lists(_value(node.item_type, extent), min_size=1, max_size=1)
+    least = node.min_length or 0
+    return st.lists(_value(node.item_type, extent), min_size=least, max_size=least + 1)
 
 
 def _text(node: inspect.StrType) -> st.SearchStrategy[str]:
@@ -89,6 +94,9 @@ _FORMS: dict[str, st.SearchStrategy[str]] = {
     types._COUNTRY: st.sampled_from(["NL", "nl", "DE"]),
     types._COUNTRY_ALPHA_3: st.sampled_from(["NLD", "DEU"]),
     types._PARTY: st.sampled_from(["ABC", "msp", "4", "X1"]),
+    types._CURRENCY: st.sampled_from(["EUR", "sek"]),
+    types._CLOCK: st.times().map("{:%H:%M}".format),
+    types._DATE: st.dates(date(1000, 1, 1), date(2999, 12, 31)).map(date.isoformat),
     types._CREDENTIALS_TOKEN: st.text(
         st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=64
     ),
@@ -102,16 +110,19 @@ def _clock(first_hour: int) -> st.SearchStrategy[str]:
     return st.integers(0, 12 * 60 - 1).map(lambda m: f"{first_hour + m // 60:02}:{m % 60:02}")
 
 
+_TENTHS = st.one_of(st.integers(-1_000_000, 1_000_000), st.decimals(-1_000_000, 1_000_000, places=1))
 _FIELDS: dict[type, dict[str, st.SearchStrategy[Any]]] = {
     locations.Location: {"time_zone": st.sampled_from(["Europe/Amsterdam", "Asia/Kolkata", "Etc/UTC"])},
     locations.RegularHours: {"period_begin": _clock(0), "period_end": _clock(12)},
     locations.EnergySource: {"percentage": st.decimals(0, 100, places=2)},
+    charging_profiles.ChargingProfile: {"min_charging_rate": _TENTHS},
+    charging_profiles.ChargingProfilePeriod: {"limit": _TENTHS},
 }
 
 
 def _location(raw: Raw) -> Raw:
-    if raw["publish"]:
-        raw.pop("publish_allowed_to", None)
+    if raw.get("publish_allowed_to"):
+        raw["publish"] = False
     return _distinct(raw, "evses", "uid")
 
 
@@ -122,8 +133,9 @@ def _distinct(raw: Raw, children: str, key: str) -> Raw:
 
 
 def _hours(raw: Raw) -> Raw:
-    raw.pop("regular_hours", None)
-    if not raw["twentyfourseven"]:
+    if raw.get("regular_hours"):
+        raw["twentyfourseven"] = False
+    elif not raw["twentyfourseven"]:
         raw["regular_hours"] = [{"weekday": 7, "period_begin": "08:00", "period_end": "20:00"}]
     return raw
 
@@ -145,78 +157,44 @@ def _credentials(raw: Raw) -> Raw:
     return {**raw, "roles": list(triples.values())}
 
 
+def _dimension(raw: Raw) -> Raw:
+    if raw["type"] == "STATE_OF_CHARGE":
+        raw["volume"] = abs(raw["volume"]) % 100
+    return raw
+
+
+def _cdr(raw: Raw) -> Raw:
+    if "credit_reference_id" in raw:
+        raw["credit"] = True
+    if raw.get("credit"):
+        raw.setdefault("credit_reference_id", "CDR1")
+        raw["total_cost"] = {name: -abs(amount) for name, amount in raw["total_cost"].items()}
+    else:
+        raw["id"] = raw["id"][: cdrs.LONGEST_ID]
+    return raw
+
+
+def _tariff_element(raw: Raw) -> Raw:
+    if "reservation" in raw.get("restrictions", {}):
+        for component in raw["price_components"]:
+            component["type"] = "TIME"
+    return raw
+
+
+def _start_session(raw: Raw) -> Raw:
+    if "connector_id" in raw:
+        raw.setdefault("evse_uid", "EVSE1")
+    return raw
+
+
 _RULES: dict[type, Callable[[Raw], Raw]] = {
     locations.Location: _location,
     locations.EVSE: lambda raw: _distinct(raw, "connectors", "id"),
     locations.Hours: _hours,
     locations.PublishTokenType: _publish_token,
     credentials.Credentials: _credentials,
+    cdrs.CdrDimension: _dimension,
+    cdrs.CDR: _cdr,
+    tariffs.TariffElement: _tariff_element,
+    commands.StartSession: _start_session,
 }
-
-
-class Fault(NamedTuple):
-    """Put `value` at `steps`, or take away what is there. `place` is what the error has to name."""
-
-    place: str
-    steps: tuple[str | int, ...]
-    value: Any
-
-
-_GONE = object()
-
-
-@st.composite
-def mutants(draw: st.DrawFn, struct: type) -> tuple[Raw, str]:
-    """An object with one fault, and the place of the fault."""
-    raw = deepcopy(draw(valid(struct)))
-    faults = sorted(_faults(inspect.type_info(struct), raw, "$", ()), key=lambda fault: fault.place)
-    fault = draw(st.sampled_from(faults))
-    *way, last = fault.steps
-    container: Any = raw
-    for step in way:
-        container = container[step]
-    if fault.value is _GONE:
-        del container[last]
-    else:
-        container[last] = fault.value
-    return raw, fault.place
-
-
-def _faults(node: inspect.Type, value: Any, place: str, steps: tuple[str | int, ...]) -> Iterator[Fault]:
-    node = present(node)
-    if steps:
-        yield from (Fault(place, steps, wrong) for wrong in _wrong(node))
-    if isinstance(node, inspect.ListType):
-        for index, item in enumerate(value):
-            yield from _faults(node.item_type, item, f"{place}[{index}]", (*steps, index))
-    if not isinstance(node, inspect.StructType):
-        return
-    for field in node.fields:
-        name = field.encode_name
-        inner, way = f"{place}.{name}", (*steps, name)
-        if field.default is NODEFAULT:
-            yield Fault(inner, way, _GONE)
-            yield Fault(inner, way, None)
-        if name in value:
-            yield from _faults(field.type, value[name], inner, way)
-
-
-def _wrong(node: inspect.Type) -> list[Any]:
-    match node:
-        case inspect.StructType():
-            return [[], "text"]
-        case inspect.ListType():
-            return [{}, "text", []] if node.min_length else [{}, "text"]
-        case inspect.LiteralType():
-            return ["nonsense", str(node.values[0]).swapcase() + " ", 7]
-        case inspect.StrType():
-            return ["x" * ((node.max_length or 0) + 1), "line\nfeed", 7, True]
-        case inspect.IntType():
-            return ["7", True, (node.le or 0) + 1]
-        case inspect.BoolType():
-            return ["true", 0]
-        case inspect.DecimalType():
-            return ["1.5", True]
-        case inspect.DateTimeType():
-            return ["2026-01-01", "2026-01-01 00:00:00Z", 7]
-    raise NotImplementedError(node)
