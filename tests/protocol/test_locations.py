@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from ocpi_hub.protocol.codec import InvalidObject, check
+from ocpi_hub.protocol.codec import check
 from ocpi_hub.protocol.locations import (
     EVSE,
     Connector,
@@ -14,15 +14,10 @@ from ocpi_hub.protocol.locations import (
 )
 
 from .documents import connector, evse, location
+from .refusals import problem
 
 WEEKDAY = {"weekday": 1, "period_begin": "08:00", "period_end": "20:00"}
 ASCII_IDS = ["LOC1", "#NA", "a b", "~", "x" * 36]
-
-
-def problem(raw: Any, struct: type) -> str:
-    with pytest.raises(InvalidObject) as refused:
-        check(raw, struct)
-    return str(refused.value)
 
 
 @pytest.mark.row("TYP-09")
