@@ -4,7 +4,8 @@
 SHELL := /bin/sh
 PY := .venv/bin/python
 HUB_VAR ?= var
-CODE := manage.py ocpi_hub credentials locations tokens simulator tests
+CODE := manage.py ocpi_hub credentials locations sessions cdrs tariffs tokens commands chargingprofiles \
+	hubclientinfo simulator tests
 
 # Two test processes for each core: journeys mostly wait for the processes that they started.
 TEST_PROCESSES ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2))))

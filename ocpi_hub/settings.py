@@ -100,7 +100,8 @@ HUB_COUNTRY_CODE = _env("HUB_COUNTRY_CODE", "NL").upper()
 HUB_PARTY_ID = _env("HUB_PARTY_ID", "HUB").upper()
 HUB_NAME = _env("HUB_NAME", "OCPI hub")
 SPOKEN = ["2.2.1"]  # the versions that the hub speaks, newest last
-OCPI_MODULES = ["locations", "tokens"]  # the Client Owned Object modules: a Django app of that name each
+# The modules that are exchanged with partners: a Django app of that name each.
+OCPI_MODULES = ["locations", "sessions", "cdrs", "tariffs", "tokens"]
 
 # Seconds between the attempts of a delivery; when the list is used up the delivery is given up.
 DEFAULT_RETRY_SCHEDULE = [5, 15, 60, 300, 900, 3600, 7200, 14400, 28800, 57600]
@@ -120,9 +121,14 @@ HUB_REQUESTS_PER_MINUTE = _number(
     "HUB_REQUESTS_PER_MINUTE", 6000
 )  # of one partner, unless its row says other
 HUB_CONCURRENT_REQUESTS = _number("HUB_CONCURRENT_REQUESTS", 24)  # of one partner in one web process
+HUB_CONCURRENT_RELAYS = _number("HUB_CONCURRENT_RELAYS", 8)  # requests that wait for one partner in a process
+HUB_RELAYS_TOGETHER = 48  # and for all partners: some of the 64 threads stay free for what needs no relay
 HUB_PAGE_LIMIT = _number("HUB_PAGE_LIMIT", 100)  # objects in a page at the most
 HUB_CONNECT_TIMEOUT = 5.0
 HUB_TOTAL_TIMEOUT = _number("HUB_TOTAL_TIMEOUT", 30)  # seconds that a partner has for one whole answer
+HUB_AUTHORIZE_TIMEOUT = 3.0  # seconds that a provider has to authorize, unless its row says other
+HUB_AUTHORIZE_DEADLINE = 5.0  # seconds in which several providers are asked
+HUB_CALLBACK_DAYS = _number("HUB_CALLBACK_DAYS", 7)  # so long a result may come after the request
 HUB_PULL_INTERVAL = _number("HUB_PULL_INTERVAL", 3600)  # seconds between two incremental pulls
 HUB_PULL_OVERLAP = _number(
     "HUB_PULL_OVERLAP", 3600

@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from ocpi_hub.exchange import lanes, outbox, transports
+from ocpi_hub.exchange import lanes, outbox, presence, transports
 from tests.partners import Network, Partner, register
 
 
@@ -14,6 +14,7 @@ def network(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     network = Network()
     monkeypatch.setattr(transports, "transport", network.transport)
     monkeypatch.setattr(transports, "_clients", {})
+    monkeypatch.setattr(presence, "_noted", {})
     if "transactional_db" not in request.fixturenames:
         monkeypatch.setattr(transports, "release_connection", no_inner_transaction())
     return network

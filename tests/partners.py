@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import httpx
+from django.conf import settings
 from django.http import HttpResponse
 from django.test import Client
 
@@ -79,6 +80,12 @@ class Partner:
 
     def put(self, path: str, body: Any, **headers: str) -> "Answered":
         return self.request("PUT", path, body, **headers)
+
+    def post(self, path: str, body: Any = None, **headers: str) -> "Answered":
+        return self.request("POST", path, body, **headers)
+
+    def delete(self, path: str, **headers: str) -> "Answered":
+        return self.request("DELETE", path, **headers)
 
     def patch(self, path: str, body: Any, **headers: str) -> "Answered":
         return self.request("PATCH", path, body, **headers)
@@ -161,9 +168,7 @@ class Network:
         return host(request)
 
 
-def register(
-    network: Network, name: str, *parties: str, modules: tuple[str, ...] = ("locations", "tokens")
-) -> Partner:
+def register(network: Network, name: str, *parties: str, modules: tuple[str, ...] | None = None) -> Partner:
     """A partner after its handshake; parties such as NL-ABC-CPO."""
     host = f"{name.lower()}.example"
     platform = Platform.objects.create(
@@ -183,7 +188,7 @@ def register(
         party.save()
     Endpoint.objects.bulk_create(
         Endpoint(platform=platform, module=module, role=role, url=f"https://{host}/{role.lower()}/{module}")
-        for module in modules
+        for module in modules or settings.OCPI_MODULES
         for role in Endpoint.Role.values
     )
     repairs.seed(platform)

@@ -44,8 +44,16 @@ def traffic(cpo: Partner, emsp: Partner, deliver: object) -> None:
     sync.pull_platform(cpo.platform.pk, "locations", full=True)
 
 
+@pytest.fixture
+def charge(traffic: None, cpo: Partner) -> None:
+    """What is about one charge."""
+    cpo.put("receiver/sessions/NL/ABC/SESSION1", examples.session())
+    cpo.post("receiver/cdrs", examples.cdr())
+    cpo.put("receiver/tariffs/NL/ABC/TARIFF1", examples.tariff())
+
+
 @pytest.mark.parametrize("model", OURS, ids=lambda model: model.__name__)
-def test_every_list_and_every_row_opens(operator: Client, traffic: None, model: type) -> None:
+def test_every_list_and_every_row_opens(operator: Client, charge: None, model: type) -> None:
     opts = model._meta
     listed = operator.get(reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist"), {"q": "LOC"})
 
@@ -60,7 +68,7 @@ def test_every_list_and_every_row_opens(operator: Client, traffic: None, model: 
     "model", [m for m in OURS if issubclass(m, OwnedObject)], ids=lambda model: model.__name__
 )
 def test_owned_objects_can_be_neither_added_nor_changed_nor_deleted(
-    operator: Client, traffic: None, model: type
+    operator: Client, charge: None, model: type
 ) -> None:
     row = model._default_manager.first()
     name = f"admin:{model._meta.app_label}_{model._meta.model_name}"

@@ -50,7 +50,7 @@ def test_migrations_that_are_missing_are_counted(client):
 
     assert get(client, "/readyz") == (
         503,
-        {"status": "not ready", "missing": ["migrations: 1 not applied; run manage.py migrate"]},
+        {"status": "not ready", "missing": ["migrations: 2 not applied; run manage.py migrate"]},
     )
     assert MigrationExecutor is health.MigrationExecutor
 

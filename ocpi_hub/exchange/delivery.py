@@ -7,16 +7,17 @@ next_attempt()  pure: when to try again, or that it is given up
 """
 
 import random
+import re
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from django.conf import settings
 
 from ocpi_hub.exchange import store, transports
-from ocpi_hub.exchange.models import Delivery
+from ocpi_hub.exchange.models import Callback, Delivery
 from ocpi_hub.exchange.ownedobject import OwnedObject, owned_models
 from ocpi_hub.exchange.routing import hub_party
 from ocpi_hub.partners.models import Endpoint, Platform
@@ -57,11 +58,16 @@ class Decision(NamedTuple):
     at: datetime | None
 
 
-def next_attempt(result: Result, tries: int, schedule: list[int], now: datetime, jitter: float) -> Decision:
-    """When a delivery that failed is tried again. `tries` counts the failed one, `jitter` is from 0 to 1."""
-    if result.verdict is not Verdict.TEMPORARY or tries > len(schedule):
+def next_attempt(
+    result: Result, tries: int, schedule: list[int], now: datetime, jitter: float, *, endless: bool = False
+) -> Decision:
+    """When a delivery that failed is tried again. `tries` counts the failed one, `jitter` is from 0 to 1.
+
+    An endless one goes on at the schedule's last interval.
+    """
+    if result.verdict is not Verdict.TEMPORARY or (tries > len(schedule) and not endless):
         return Decision(None)
-    wait = timedelta(seconds=schedule[tries - 1])
+    wait = timedelta(seconds=schedule[min(tries, len(schedule)) - 1])
     wait += wait * 0.1 * jitter
     if result.retry_after is not None:
         wait = max(wait, result.retry_after)
@@ -138,8 +144,10 @@ class Parcel(NamedTuple):
     """What is to be sent, read from the database before the HTTP begins."""
 
     delivery: Delivery
+    model: type[OwnedObject] | None  # None: a result that goes to a response_url
     endpoint: str | None  # None: the partner no longer has the interface
-    document: str | None  # the whole object, where its state is sent; None: it is gone
+    document: str | None = None  # the whole object, where its state is sent; None: it is gone
+    deleted: bool = False  # its owner deleted it
 
 
 def pack(platform: Platform, deliveries: list[Delivery]) -> list[Parcel]:
@@ -148,15 +156,36 @@ def pack(platform: Platform, deliveries: list[Delivery]) -> list[Parcel]:
     A change after this look is no loss: it has made a delivery of its own.
     """
     endpoints = dict(platform.endpoints.filter(role=Endpoint.Role.RECEIVER).values_list("module", "url"))
+    results = [delivery.row_id for delivery in deliveries if delivery.module == Callback.MODULE]
+    urls = dict(Callback.objects.filter(pk__in=results).values_list("pk", "response_url"))
+    models = owned_models()
     documents = _documents([delivery for delivery in deliveries if not _as_it_came(delivery)])
     return [
-        Parcel(delivery, endpoints.get(delivery.module), documents.get((delivery.module, delivery.row_id)))
+        _parcel(delivery, models, urls if delivery.module == Callback.MODULE else endpoints, documents)
         for delivery in deliveries
     ]
 
 
-def _documents(deliveries: list[Delivery]) -> dict[tuple[str, int], str]:
-    found: dict[tuple[str, int], str] = {}
+def _parcel(
+    delivery: Delivery,
+    models: dict[str, type[OwnedObject]],
+    addresses: dict[Any, str],
+    documents: dict[tuple[str, int], str | None],
+) -> Parcel:
+    if delivery.module == Callback.MODULE:
+        return Parcel(delivery, None, addresses.get(delivery.row_id))
+    mark = (delivery.module, delivery.row_id)
+    return Parcel(
+        delivery,
+        models[delivery.module],
+        addresses.get(delivery.module),
+        documents.get(mark),
+        deleted=mark in documents and documents[mark] is None,
+    )
+
+
+def _documents(deliveries: list[Delivery]) -> dict[tuple[str, int], str | None]:
+    found: dict[tuple[str, int], str | None] = {}
     for module in {delivery.module for delivery in deliveries}:
         rows = [delivery.row_id for delivery in deliveries if delivery.module == module]
         documents = store.documents(owned_models()[module], rows)
@@ -165,17 +194,31 @@ def _documents(deliveries: list[Delivery]) -> dict[tuple[str, int], str]:
 
 
 def _as_it_came(delivery: Delivery) -> bool:
+    if delivery.module == Callback.MODULE:
+        return True
     return delivery.exact and delivery.tries == 0 and delivery.message.body is not None
 
 
-def _content(parcel: Parcel) -> tuple[str, bytes | None]:
-    """Method and body: the request as it came in on the first try, the part's present state on later ones."""
+def is_kept(delivery: Delivery) -> bool:
+    """Whether it is tried until the partner has it: what never changes, such as a CDR, is never covered later."""
+    model = owned_models().get(delivery.module)
+    return bool(model and model.immutable)
+
+
+def _content(parcel: Parcel) -> tuple[str, bytes | None] | None:
+    """Method and body: the request as it came in on the first try, the part's present state on later ones.
+
+    None when there is nothing to send any more.
+    """
     delivery = parcel.delivery
     if _as_it_came(delivery):
         return delivery.message.method, (delivery.message.body or "").encode()
-    if parcel.document is None:
-        return "PUT", None
-    return "PUT", store.part_of(owned_models()[delivery.module], parcel.document, parts(delivery))
+    if parcel.deleted:
+        return "DELETE", None
+    if parcel.document is None or parcel.model is None:
+        return None
+    body = store.part_of(parcel.model, parcel.document, parts(delivery))
+    return (parcel.model.push_method, body) if body is not None else None
 
 
 def parts(delivery: Delivery) -> tuple[str, ...]:
@@ -183,47 +226,84 @@ def parts(delivery: Delivery) -> tuple[str, ...]:
     return _segments(delivery)[3:]
 
 
+def _routing(parcel: Parcel) -> Routing | None:
+    """To the party that gets it; from the hub, or from the party whose message goes to that one alone."""
+    if parcel.model and not parcel.model.routed:
+        return None
+    sender = parcel.delivery.message.from_party
+    return Routing(
+        to=PartyRef.parse(parcel.delivery.to_party),
+        sender=PartyRef.parse(sender) if sender else hub_party(),
+    )
+
+
 def attempt(platform: Platform, parcel: Parcel, now: datetime) -> Result:
     """Send it once. Never raises for what a partner does or fails to do."""
     delivery = parcel.delivery
     if parcel.endpoint is None:
         return Result(Verdict.PERMANENT, "the partner has no Receiver endpoint for this module any more")
-    method, body = _content(parcel)
-    if body is None:
+    content = _content(parcel)
+    if content is None:
         return Result(Verdict.GONE, "the object is no longer in the hub")
-    model = owned_models()[delivery.module]
-    url = _url(model, parcel.endpoint, delivery, _segments(delivery))
+    method, body = content
+    url = _url(parcel, method)
     ids = MessageIDs(delivery.message.request_id, delivery.message.correlation_id).child()
-    routing = Routing(to=PartyRef.parse(delivery.to_party), sender=hub_party())
     try:
         token, client = platform.token, transports.client_for(platform)
     except UnreadableSecret as error:
         return Result(Verdict.TEMPORARY, f"our token for this partner: {error}")
     transports.release_connection()
     try:
-        answer = client.request(method, url, ids=ids, routing=routing, body=body)
+        answer = client.request(method, url, ids=ids, routing=_routing(parcel), body=body)
     except CallFailed as error:
         verdict = Verdict.PERMANENT if error.permanent else Verdict.TEMPORARY
         return Result(verdict, str(error), method, url, ids)
-    result = judge(answer, now, token)._replace(method=method, url=url, ids=ids)
-    if result.verdict is Verdict.PERMANENT and (method == "PATCH" or delivery.key != delivery.parent_key):
-        return _after_refused_change(client, parcel, result)
+    result = _in_context(parcel, answer, judge(answer, now, token))._replace(method=method, url=url, ids=ids)
+    may_lack_it = method == "PATCH" or delivery.key != delivery.parent_key
+    if result.verdict is Verdict.PERMANENT and may_lack_it and parcel.model:
+        return _after_refused_change(client, parcel, parcel.model, result)
     return result
 
 
-def _after_refused_change(client: PlatformClient, parcel: Parcel, result: Result) -> Result:
+def _in_context(parcel: Parcel, answer: Answer, result: Result) -> Result:
+    """What an answer means for this delivery, where that differs from what it says."""
+    is_result = parcel.delivery.module == Callback.MODULE
+    if is_result and 200 <= answer.http_status < 300 and answer.status_code is None:
+        # Many providers answer at a response_url without an envelope.
+        return result._replace(verdict=Verdict.DELIVERED)
+    if result.verdict is Verdict.PERMANENT and _lacks_it_anyway(parcel, answer):
+        return result._replace(verdict=Verdict.DELIVERED, outcome=f"it has none of it: {result.outcome}")
+    in_doubt = parcel.delivery.tries > 0 and is_kept(parcel.delivery)
+    if in_doubt and result.verdict is Verdict.PERMANENT and _says_it_is_there(answer):
+        return result._replace(verdict=Verdict.DELIVERED, outcome=f"it has it already: {result.outcome}")
+    return result
+
+
+def _lacks_it_anyway(parcel: Parcel, answer: Answer) -> bool:
+    """A DELETE of what the partner does not have."""
+    return parcel.deleted and answer.http_status in (404, 410)
+
+
+_THERE_ALREADY = re.compile(r"already|exist|duplicate|twice", re.IGNORECASE)
+
+
+def _says_it_is_there(answer: Answer) -> bool:
+    """After a POST without an answer, the refusal to take the same again is the answer."""
+    return answer.http_status == 409 or bool(_THERE_ALREADY.search(answer.status_message or ""))
+
+
+def _after_refused_change(
+    client: PlatformClient, parcel: Parcel, model: type[OwnedObject], result: Result
+) -> Result:
     """A refused PATCH or part: look whether the partner has the object at all, then PUT what it lacks (MET-04)."""
     delivery = parcel.delivery
     if delivery.tries > 1:
         return result
-    model = owned_models()[delivery.module]
-    whole = _segments(delivery)[:3]
-    url = _url(model, parcel.endpoint or "", delivery, whole)
+    url = _with_variant(model, join(parcel.endpoint or "", *_segments(delivery)[:3]), delivery)
     ids = (result.ids or MessageIDs.new()).child()
-    routing = Routing(to=PartyRef.parse(delivery.to_party), sender=hub_party())
     try:
         answer = client.request(
-            "GET", url, ids=ids, routing=routing, total_timeout=settings.HUB_TOTAL_TIMEOUT / 3
+            "GET", url, ids=ids, routing=_routing(parcel), total_timeout=settings.HUB_TOTAL_TIMEOUT / 3
         )
     except CallFailed:
         return result._replace(verdict=Verdict.TEMPORARY)
@@ -242,9 +322,16 @@ def _segments(delivery: Delivery) -> tuple[str, ...]:
     return tuple(unquote(segment) for segment in delivery.path.split("/"))
 
 
-def _url(model: type[OwnedObject], endpoint: str, delivery: Delivery, segments: tuple[str, ...]) -> str:
-    """Where it goes: the endpoint may have a query of its own, to which a Token's type is added."""
-    url = join(endpoint, *segments)
-    if not delivery.variant:
+def _url(parcel: Parcel, method: str) -> str:
+    """Where it goes: to the object below the endpoint; a POST to the endpoint itself, or the response_url."""
+    endpoint = parcel.endpoint or ""
+    if parcel.model is None or method == "POST":
+        return endpoint
+    return _with_variant(parcel.model, join(endpoint, *_segments(parcel.delivery)), parcel.delivery)
+
+
+def _with_variant(model: type[OwnedObject], url: str, delivery: Delivery) -> str:
+    """The endpoint may have a query of its own, to which a Token's type is added."""
+    if not delivery.variant or not model.variant_in_query:
         return url
     return f"{url}{'&' if '?' in url else '?'}{model.variant_field}={delivery.variant}"

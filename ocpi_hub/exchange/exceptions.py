@@ -3,7 +3,10 @@
     OCPIError             HTTP 200   the status code of the error
       InvalidParameters              2001: something in the request is missing or wrong
       UnknownReceiver                4001: nobody here has the name in OCPI-to
-      HubError                       4000: the hub cannot route this request
+      HubError                       4000: the hub cannot route this request, or the receiver failed
+      Unanswered                     the receiver could not be asked, or did not answer
+        NotAnswered                  4002: it was asked and said nothing in time
+        NotConnected                 4003: it cannot be reached
       HandshakeFailed                3001, 3002, 3003: the caller's own endpoints cannot be used
       NotFound            HTTP 404   2001, or 2003 for a location, 2004 for a token
       MethodUnavailable   HTTP 405   2000
@@ -34,8 +37,10 @@ class OCPIError(Exception):
     http_status = 200
     status_code = StatusCode.CLIENT_ERROR
 
-    def __init__(self, message: str, status_code: StatusCode | None = None) -> None:
+    def __init__(self, message: str, status_code: StatusCode | None = None, *, data: Any = None) -> None:
+        """`data` goes along with the error, where a module says so: the answer to a command, for one."""
         super().__init__(message)
+        self.data = data
         if status_code is not None:
             self.status_code = status_code
 
@@ -50,6 +55,18 @@ class UnknownReceiver(OCPIError):
 
 class HubError(OCPIError):
     status_code = StatusCode.HUB_ERROR
+
+
+class Unanswered(OCPIError):
+    pass
+
+
+class NotAnswered(Unanswered):
+    status_code = StatusCode.TIMEOUT
+
+
+class NotConnected(Unanswered):
+    status_code = StatusCode.CONNECTION_PROBLEM
 
 
 class HandshakeFailed(OCPIError):
@@ -74,7 +91,7 @@ def to_envelope(error: Exception, context: dict[str, Any]) -> Response:
     """Django REST framework's EXCEPTION_HANDLER: every error leaves as an envelope, and nothing stays half done."""
     set_rollback()
     http_status, status_code, message = describe(error)
-    response = Response(None, status=http_status)
+    response = Response(getattr(error, "data", None), status=http_status)
     response.status_code_ocpi, response.message = status_code, message
     for name, value in _headers(error).items():
         response[name] = value

@@ -18,7 +18,16 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from ocpi_hub.exchange.delivery import Parcel, Result, Verdict, attempt, jitter, next_attempt, pack
+from ocpi_hub.exchange.delivery import (
+    Parcel,
+    Result,
+    Verdict,
+    attempt,
+    is_kept,
+    jitter,
+    next_attempt,
+    pack,
+)
 from ocpi_hub.exchange.models import Attempt, Delivery, Lane
 from ocpi_hub.exchange.transports import InsideTransaction
 from ocpi_hub.logs import current_ids
@@ -103,11 +112,11 @@ def claim(lane: Lane, now: datetime) -> list[Delivery]:
         return []
     if lane.probe_at and lane.probe_at > now:
         return []
-    limit, order = (1, "tries, id") if lane.failures >= FAILURES_TO_OPEN else (BATCH, "bulk, id")
+    limit, order = (1, "tries, id") if lane.failures >= FAILURES_TO_OPEN else (BATCH, "priority, id")
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM.format(order=order), {"platform": lane.pk, "now": now, "limit": limit})
         ids = [row[0] for row in cursor.fetchall()]
-    return list(Delivery.objects.filter(pk__in=ids).select_related("message").order_by("bulk", "id"))
+    return list(Delivery.objects.filter(pk__in=ids).select_related("message").order_by("priority", "id"))
 
 
 # Materialized: a plan may run a subquery once for each row, and its LIMIT would then hold for each run only.
@@ -238,7 +247,9 @@ def _settle(lane: Lane, item: Done, now: datetime) -> None:
     if result.verdict is Verdict.GONE:
         _end(delivery, Delivery.State.ABSORBED, result.outcome, now)
         return
-    decision = next_attempt(result, delivery.tries + 1, lane.platform.schedule, now, jitter())
+    decision = next_attempt(
+        result, delivery.tries + 1, lane.platform.schedule, now, jitter(), endless=is_kept(delivery)
+    )
     if decision.at is None:
         _end(delivery, Delivery.State.FAILED, result.outcome, now, tries=delivery.tries + 1)
         logger.warning("delivery %s to %s is given up: %s", delivery.pk, delivery.to_party, result.outcome)

@@ -5,22 +5,41 @@ Pure functions on parsed JSON; `children` describes the lists whose elements hav
 
 from typing import Any
 
+from ocpi_hub.exchange.digests import digest_of
 from ocpi_hub.exchange.ownedobject import Child
 from ocpi_hub.protocol.codec import InvalidObject
 
 JSONObject = dict[str, Any]
 
 
-def merge(document: JSONObject, patch: JSONObject, children: tuple[Child, ...]) -> JSONObject:
-    """The document with the fields that the patch names; keyed children are merged by key, all else replaced."""
+def merge(
+    document: JSONObject, patch: JSONObject, children: tuple[Child, ...], appended: tuple[str, ...] = ()
+) -> JSONObject:
+    """The document with the fields that the patch names.
+
+    Keyed children are merged by key and `appended` lists grow; all else is replaced.
+    """
     merged = dict(document)
     for name, value in patch.items():
         is_child_list = bool(children) and name == children[0].field
         if is_child_list and isinstance(value, list) and isinstance(document.get(name), list):
             merged[name] = _merge_children(document[name], value, children)
+        elif name in appended and (value is None or isinstance(value, list)):
+            merged[name] = _append(document.get(name) or [], value or [])
         else:
             merged[name] = value
     return merged
+
+
+def _append(present: list[Any], more: list[Any]) -> list[Any]:
+    """The list with what it does not hold already; who sends the whole list again adds nothing (P86)."""
+    grown = list(present)
+    seen = {digest_of(item) for item in present}
+    for item in more:
+        if (mark := digest_of(item)) not in seen:
+            seen.add(mark)
+            grown.append(item)
+    return grown
 
 
 def _merge_children(present: list[Any], patches: list[Any], children: tuple[Child, ...]) -> list[Any]:

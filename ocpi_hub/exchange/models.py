@@ -21,7 +21,13 @@ class Message(models.Model):
     variant = models.CharField(max_length=20, default="", blank=True)
     method = models.CharField(max_length=6)
     body = models.TextField(null=True, help_text="as it came in; NULL: the current state is what counts")  # noqa: DJ001
-    audience = models.CharField(max_length=6, default="", blank=True)
+    audience = models.CharField(
+        max_length=6, default="", blank=True, help_text="the party it is for; empty: every fitting role"
+    )
+    bulk = models.BooleanField(default=False, help_text="came by a pull; what is pushed to us goes first")
+    from_party = models.CharField(
+        max_length=6, default="", blank=True, help_text="whom it is from; empty: the hub"
+    )
     source = models.ForeignKey(Platform, models.PROTECT, related_name="+")
     request_id = models.CharField(max_length=255)
     correlation_id = models.CharField(max_length=255)
@@ -49,6 +55,11 @@ class Delivery(models.Model):
         ABSORBED = "ABSORBED", "covered by another delivery"
         FAILED = "FAILED", "given up"
 
+    class Priority(models.IntegerChoices):
+        RESULT = 0, "a result that somebody waits for"
+        PUSH = 1, "a push"
+        BULK = 2, "a pull; what is pushed to the hub goes first"
+
     platform = models.ForeignKey(Platform, models.CASCADE, related_name="deliveries")
     message = models.ForeignKey(
         Message, models.PROTECT, related_name="deliveries", help_text="the newest it carries"
@@ -64,7 +75,7 @@ class Delivery(models.Model):
         default=True,
         help_text="the first try repeats the method and body that came in; later ones PUT the state",
     )
-    bulk = models.BooleanField(default=False, help_text="came by a pull; what is pushed to us goes first")
+    priority = models.PositiveSmallIntegerField(choices=Priority, default=Priority.PUSH)
     state = models.CharField(max_length=9, choices=State, default=State.PENDING)
     tries = models.PositiveIntegerField(default=0)
     next_attempt_at = models.DateTimeField(db_default=Func(function="now"), null=True)
@@ -88,7 +99,7 @@ class Delivery(models.Model):
                 fields=["platform", "next_attempt_at"], condition=Q(state="PENDING"), name="delivery_due"
             ),
             models.Index(
-                fields=["platform", "bulk", "id"], condition=Q(state="PENDING"), name="delivery_queue"
+                fields=["platform", "priority", "id"], condition=Q(state="PENDING"), name="delivery_queue"
             ),
             models.Index(
                 fields=["platform", "module", "parent_key"],
@@ -101,6 +112,61 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.module}/{self.path} to {self.to_party}"
+
+
+class Callback(models.Model):
+    """A request whose result comes later: at a URL of the hub, from where it goes on to whoever asked."""
+
+    MODULE = "callbacks"  # of the messages and deliveries that carry results
+
+    module = models.CharField(max_length=20)
+    kind = models.CharField(max_length=20, help_text="what was asked: a command, or the method")
+    secret = models.CharField(
+        max_length=43, unique=True, help_text="the end of the URL that the receiver got"
+    )
+    requester = models.ForeignKey(Platform, models.CASCADE, related_name="+")
+    from_party = models.CharField(max_length=6, help_text="who asked")
+    receiver = models.ForeignKey(Platform, models.CASCADE, related_name="+")
+    to_party = models.CharField(max_length=6, help_text="who was asked")
+    response_url = models.TextField(help_text="where whoever asked wants the result")
+    correlation_id = models.CharField(max_length=255)
+    created_at = models.DateTimeField(db_default=Func(function="now"))
+    expires_at = models.DateTimeField()
+    answered_at = models.DateTimeField(null=True)
+    answer = models.CharField(max_length=20, default="", blank=True, help_text="the direct answer's result")
+    timeout = models.PositiveIntegerField(null=True, help_text="seconds that the receiver announced")
+    problem = models.TextField(default="", blank=True, help_text="why there is no direct answer")
+    result = models.CharField(max_length=20, default="", blank=True, help_text="the latest result")
+    result_at = models.DateTimeField(null=True)
+    results = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["correlation_id"], name="callback_correlation"),
+            models.Index(fields=["expires_at"], name="callback_expiry"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.module} {self.kind} from {self.from_party} to {self.to_party}"
+
+
+class Grant(models.Model):
+    """An authorization_reference that a provider gave: it comes back in the Session and the CDR."""
+
+    token_owner = models.CharField(max_length=6)
+    token_key = models.CharField(max_length=36, help_text="the token's uid, upper case")
+    operator = models.CharField(max_length=6, help_text="the party that it was given to")
+    reference = models.CharField(max_length=36)
+    given_by = models.CharField(max_length=20, help_text="authorize, or a command")
+    given_at = models.DateTimeField(db_default=Func(function="now"))
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["token_owner", "token_key", "operator"], name="grant_of_token")]
+
+    def __str__(self) -> str:
+        return f"{self.reference} for {self.token_owner} {self.token_key}"
 
 
 class Attempt(models.Model):

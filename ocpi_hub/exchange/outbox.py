@@ -8,11 +8,12 @@ import logging
 from collections.abc import Iterable
 
 from django.db import connection, transaction
+from django.utils import timezone
 
 from ocpi_hub.exchange import doorbell
-from ocpi_hub.exchange.models import Message
+from ocpi_hub.exchange.models import Callback, Delivery, Message
 from ocpi_hub.exchange.ownedobject import Address, OwnedObject, owned_models
-from ocpi_hub.exchange.routing import Receiver, receivers
+from ocpi_hub.exchange.routing import Receiver, addressees, receivers
 from ocpi_hub.exchange.store import Stored
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol.headers import MessageIDs
@@ -32,12 +33,13 @@ def publish(
     *,
     method: str = "PUT",
     body: bytes | None = None,
+    bulk: bool = False,
 ) -> None:
     """Note that a part of an object changed; whoever may see it gets it after the commit.
 
-    With a body the first try repeats method and body; without one it PUTs the state that counts then.
+    With a body the first try repeats method and body; without one it sends the state that counts then.
     """
-    publish_many([message(model, address, stored, source, ids, method=method, body=body)])
+    publish_many([message(model, address, stored, source, ids, method=method, body=body, bulk=bulk)])
 
 
 def message(
@@ -49,6 +51,7 @@ def message(
     *,
     method: str = "PUT",
     body: bytes | None = None,
+    bulk: bool = False,
 ) -> Message:
     return Message(
         module=model.module,
@@ -59,9 +62,48 @@ def message(
         variant=address.variant,
         method=method,
         body=None if body is None else body.decode(),
+        audience=stored.audience,
+        # What goes to one party alone comes from its owner; what goes to all comes from the hub (P38).
+        from_party=address.owner.key if stored.audience else "",
+        bulk=bulk,
         source=source,
         request_id=ids.request_id,
         correlation_id=ids.correlation_id,
+    )
+
+
+def publish_result(callback: Callback, body: bytes, ids: MessageIDs) -> None:
+    """Note that a result came; whoever asked gets it at its response_url, before all that waits in its lane."""
+    key = f"{callback.module}/{callback.kind}/{callback.pk}"
+    result = Message(
+        module=Callback.MODULE,
+        row_id=callback.pk,
+        key=f"{key}/{callback.results}",
+        path=f"{key}/{callback.results}",
+        parent_key=key,
+        method="POST",
+        body=body.decode(),
+        audience=callback.from_party,
+        from_party=callback.to_party,
+        source=callback.receiver,
+        request_id=ids.request_id,
+        correlation_id=callback.correlation_id,
+    )
+    publish_many([result])
+
+
+def cover(model: type[OwnedObject], address: Address, audience: str) -> None:
+    """What waits for a party and has just reached it directly need not be delivered any more."""
+    waiting = Delivery.objects.filter(
+        platform__parties__key=audience,
+        module=model.module,
+        parent_key=address.parent.key,
+        key__startswith=address.key,
+        to_party=audience,
+        state=Delivery.State.PENDING,
+    )
+    waiting.update(
+        state=Delivery.State.ABSORBED, finished_at=timezone.now(), reason="its owner delivered it directly"
     )
 
 
@@ -78,7 +120,7 @@ def expand() -> set[int]:
             if not _take_turn():
                 return reached
             waiting = Message.objects.filter(expanded_at=None).order_by("id")[:BATCH]
-            batch = list(waiting.values_list("id", "module"))
+            batch = list(waiting.values_list("id", "module", "variant", "audience"))
             if not batch:
                 return reached
             _expand(batch, reached)
@@ -93,17 +135,22 @@ def _take_turn() -> bool:
     return bool(row and row[0])
 
 
-def _expand(batch: list[tuple[int, str]], reached: set[int]) -> None:
+def _expand(batch: list[tuple[int, str, str, str]], reached: set[int]) -> None:
     """Deliveries for a batch of messages of any modules, in the transaction of the caller."""
     models = owned_models()
-    for module in {module for _, module in batch}:
-        ids = [pk for pk, of_module in batch if of_module == module]
-        found = list(receivers(models[module])) if module in models else []
+    groups: dict[tuple[str, str, bool], list[tuple[int, str]]] = {}
+    for message_id, module, variant, audience in batch:
+        groups.setdefault((module, variant, bool(audience)), []).append((message_id, audience))
+    for (module, variant, addressed), rows in groups.items():
+        if addressed:
+            found = list(addressees(module, {audience for _, audience in rows}))
+        else:
+            found = list(receivers(models[module], variant)) if module in models else []
         if found:
-            reached.update(_insert(ids, found))
+            reached.update(_insert([message_id for message_id, _ in rows], found))
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE exchange_message SET expanded_at = now() WHERE id = ANY(%s)", [[pk for pk, _ in batch]]
+            "UPDATE exchange_message SET expanded_at = now() WHERE id = ANY(%s)", [[row[0] for row in batch]]
         )
 
 
@@ -116,26 +163,26 @@ WITH receiver AS (
         AS receiver(platform_id, party, keys)
 ), wanted AS (
     SELECT DISTINCT ON (receiver.platform_id, message.key)
-        receiver.platform_id, receiver.party, message.*,
+        receiver.platform_id, coalesce(nullif(message.audience, ''), receiver.party) AS party, message.*,
         count(*) OVER (PARTITION BY receiver.platform_id, message.parent_key) AS siblings
     FROM exchange_message message JOIN receiver
-        ON receiver.platform_id <> message.source_id
+        ON (receiver.platform_id <> message.source_id OR message.module = %(results)s)
         AND (message.audience = '' OR message.audience = ANY(string_to_array(receiver.keys, ',')))
     WHERE message.id = ANY(%(messages)s)
     ORDER BY receiver.platform_id, message.key, message.id DESC
 )
 INSERT INTO exchange_delivery (platform_id, message_id, module, row_id, key, parent_key, path, variant, to_party,
-                               exact, bulk, state, tries, reason)
+                               exact, priority, state, tries, reason)
 SELECT platform_id, id, module, row_id, key, parent_key, path, variant, party,
     body IS NOT NULL AND siblings = 1 AND NOT EXISTS (
         SELECT FROM exchange_delivery other
         WHERE other.platform_id = wanted.platform_id AND other.module = wanted.module
             AND other.parent_key = wanted.parent_key AND other.state IN ('PENDING', 'SENDING')),
-    body IS NULL, 'PENDING', 0, ''
+    CASE WHEN module = %(results)s THEN 0 WHEN bulk THEN 2 ELSE 1 END, 'PENDING', 0, ''
 FROM wanted ORDER BY id
 ON CONFLICT (platform_id, module, key) WHERE state = 'PENDING' DO UPDATE
     SET message_id = excluded.message_id, row_id = excluded.row_id, exact = false, tries = 0,
-        bulk = exchange_delivery.bulk AND excluded.bulk
+        priority = least(exchange_delivery.priority, excluded.priority)
 RETURNING platform_id
 """
 
@@ -160,6 +207,7 @@ def _insert(messages: list[int], found: list[Receiver]) -> set[int]:
         "platforms": [receiver.platform_id for receiver in found],
         "parties": [receiver.party for receiver in found],
         "keys": [",".join(receiver.parties) for receiver in found],
+        "results": Callback.MODULE,
     }
     with connection.cursor() as cursor:
         cursor.execute(_INSERT, parameters)

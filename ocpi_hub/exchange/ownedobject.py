@@ -4,12 +4,14 @@ A module is a model with a few class attributes and the columns that we search o
 the owner sent, as text; columns are copied from the checked Struct by store.py, the only writer of both.
 """
 
+from datetime import timedelta
 from typing import Any, ClassVar, NamedTuple
 from urllib.parse import quote
 
 import msgspec
 from django.apps import apps
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Func, Q, Value
 from django.db.models.expressions import RawSQL
@@ -38,7 +40,9 @@ class Address(NamedTuple):
 
     @property
     def segments(self) -> tuple[str, ...]:
-        return (self.owner.country_code, self.owner.party_id, self.object_id, *self.children)
+        # A ClientInfo is named by its party alone.
+        own = (self.object_id,) if self.object_id else ()
+        return (self.owner.country_code, self.owner.party_id, *own, *self.children)
 
     @property
     def path(self) -> str:
@@ -69,18 +73,35 @@ class TransactionID(models.Field):
 
 
 class OwnedObjectQuerySet(models.QuerySet["OwnedObject"]):
-    def at(self, address: Address, audience: str = "") -> "OwnedObjectQuerySet":
-        found = self.filter(owner_key=address.owner.key, key=address.object_id.upper(), audience=audience)
+    def at(self, address: Address, audience: str | None = None) -> "OwnedObjectQuerySet":
+        """The rows with this address: one, or of what is addressed one for each audience, the newest first.
+
+        Without an audience it is the object that is for everybody, or whoever the object is for.
+        """
+        found = self.filter(owner_key=address.owner.key, key=address.object_id.upper())
+        if audience is not None or not self.model.addressed:
+            found = found.filter(audience=audience or "")
         variant = self.model.variant_field
-        return found.filter(**{variant: address.variant}) if variant else found
+        found = found.filter(**{variant: address.variant}) if variant else found
+        return found.order_by("-changed_at", "-id")
+
+    def present(self) -> "OwnedObjectQuerySet":
+        return self.filter(deleted_at=None)
 
     def visible_to(self, platform: Platform) -> "OwnedObjectQuerySet":
-        """What a push would have sent to this platform: never its own, never what another receiver got alone."""
+        """What a push would have sent to this platform, and never its own.
+
+        A copy that came through to one receiver alone stays between the two (interpretations, P33); what is
+        addressed, such as a Session, is shown to the party that it is for.
+        """
         parties = list(platform.parties.all())
         keys = [party.key for party in parties]
-        if not self.model.is_for({role for party in parties for role in party.roles}):
-            return self.none()
-        return self.filter(Q(audience="") | Q(audience__in=keys)).exclude(owner_key__in=keys)
+        others = self.present().exclude(owner_key__in=keys)
+        if self.model.addressed:
+            return others.filter(audience__in=keys)
+        return others.filter(
+            self.model.shown_to({role for party in parties for role in party.roles}), audience=""
+        )
 
     def settled(self) -> "OwnedObjectQuerySet":
         """Without rows that an older transaction, still open, may yet slip in front of.
@@ -109,8 +130,18 @@ class OwnedObject(models.Model):
     id_field: ClassVar[str] = "id"
     variant_field: ClassVar[str] = ""
     variants: ClassVar[tuple[str, ...]] = ()  # the first is the default
+    variant_in_query: ClassVar[bool] = True  # whether its URL names the variant
     children: ClassVar[tuple[Child, ...]] = ()
+    appended: ClassVar[tuple[str, ...]] = ()  # lists that a PATCH adds to
     copied: ClassVar[tuple[str, ...]] = ()  # columns that hold the field of that name
+    addressed: ClassVar[bool] = False  # each object is for one party, see audience_of()
+    push_method: ClassVar[str] = "PUT"  # how the whole object is pushed
+    immutable: ClassVar[bool] = False  # never changes once it is there, and is kept until it is delivered
+    deletable: ClassVar[bool] = False  # its owner may delete it
+    final: ClassVar[tuple[str, str] | None] = None  # column and value of an object that changes no more
+    routed: ClassVar[bool] = True  # a functional module, which has routing headers
+    pulled: ClassVar[bool] = True  # partners' lists of it are read
+    pulled_back_to: ClassVar[timedelta | None] = None  # a full pull asks for what is at most so old
     unknown: ClassVar[StatusCode] = StatusCode.INVALID_PARAMETERS  # with 404, when there is no such object
     repairs: ClassVar[tuple[tuple[str, str, Any, bool], ...]] = ()  # see repairs.py
 
@@ -140,6 +171,13 @@ class OwnedObject(models.Model):
     missing_since = models.DateTimeField(
         null=True, blank=True, help_text="since when a full pull of its owner no longer lists it"
     )
+    deleted_at = models.DateTimeField(null=True, blank=True, help_text="when its owner deleted it")
+    findings = ArrayField(
+        models.TextField(),
+        default=list,
+        blank=True,
+        help_text="what looks wrong in it; it is taken all the same",
+    )
     inserted_in = TransactionID(db_default=CurrentTransaction(), editable=False)
 
     objects = OwnedObjectQuerySet.as_manager()
@@ -162,9 +200,29 @@ class OwnedObject(models.Model):
         return f"{self.country_code}/{self.party_id}/{self.object_id}"
 
     @classmethod
-    def is_for(cls, roles: set[str]) -> bool:
-        """Whether a platform with these roles may see objects of this module at all."""
-        return bool(roles.intersection(cls.audience_roles))
+    def is_for(cls, roles: set[str], variant: str = "") -> bool:
+        """Whether a platform with these roles may see objects of this module (and variant) at all."""
+        return cls.addressed or bool(roles.intersection(cls.audience_roles))
+
+    @classmethod
+    def shown_to(cls, roles: set[str]) -> Q:
+        """Which of the objects for everybody a platform with these roles may see."""
+        return Q() if cls.is_for(roles) else Q(pk__in=[])
+
+    @classmethod
+    def audience_of(cls, wire: Any) -> str:
+        """The key of the party that an object is for; empty when it is for every fitting role."""
+        return ""
+
+    @classmethod
+    def incoming(cls, body: bytes, source: Platform) -> bytes:
+        """The body as it is to be read, where the module understands more than the specification's form."""
+        return body
+
+    @classmethod
+    def review(cls, wire: Any) -> list[str]:
+        """What looks wrong in a checked object, in whole sentences; it is noted and refuses nothing."""
+        return []
 
     @classmethod
     def columns(cls, wire: Any) -> dict[str, Any]:

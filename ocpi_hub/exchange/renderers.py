@@ -50,8 +50,9 @@ def answer(
     http_status: int = 200,
     headers: Mapping[str, str] | None = None,
     message: str | None = None,
+    status_code: int = StatusCode.SUCCESS,
 ) -> Response:
-    """A success, with or without data."""
+    """An answer with or without data; bytes are JSON already."""
     response = Response(data, status=http_status, headers=dict(headers or {}))
-    response.message = message
+    response.message, response.status_code_ocpi = message, status_code
     return response

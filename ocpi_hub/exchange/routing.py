@@ -1,8 +1,7 @@
 """From whom, to whom (transport_and_format.asciidoc, Message Routing; interpretations, P32 to P63).
 
-Headers and the calling Platform give a Route; a Route and a module give the receivers. Decided here now are
-messages for the hub itself and for nobody in particular; a message for another party is refused by `route()`
-until the relay is there.
+Headers and the calling Platform give a Route: to the hub, or to another party, to which relay.py takes it.
+A Route and a module give the receivers of what is pushed.
 """
 
 from collections.abc import Iterable
@@ -10,7 +9,8 @@ from typing import NamedTuple
 
 from django.conf import settings
 
-from ocpi_hub.exchange.exceptions import HubError, InvalidParameters, UnknownReceiver
+from ocpi_hub.exchange.exceptions import InvalidParameters, UnknownReceiver
+from ocpi_hub.exchange.models import Callback
 from ocpi_hub.exchange.ownedobject import OwnedObject
 from ocpi_hub.partners.models import Endpoint, Party, Platform
 from ocpi_hub.protocol.headers import Routing
@@ -18,11 +18,17 @@ from ocpi_hub.protocol.types import PartyRef
 
 
 class Route(NamedTuple):
-    """Who asks; the addressee is the hub."""
+    """Who asks whom; without an addressee it is the hub that is asked."""
 
     sender: PartyRef
+    to: PartyRef | None = None
 
     def answer_headers(self) -> dict[str, str]:
+        """Of what the addressee answers."""
+        return Routing(to=self.sender, sender=self.to or hub_party()).as_headers()
+
+    def own_headers(self) -> dict[str, str]:
+        """Of what the hub answers by itself."""
         return Routing(to=self.sender, sender=hub_party()).as_headers()
 
 
@@ -39,13 +45,18 @@ def hub_party() -> PartyRef:
 
 
 def route(routing: Routing, platform: Platform) -> Route:
-    """Where a request of this platform goes. Raises InvalidParameters, UnknownReceiver, HubError."""
+    """Where a request of this platform goes. Raises InvalidParameters, UnknownReceiver."""
     sender = _sender(routing.sender, list(platform.parties.exclude(roles=[])))
     if routing.to is None or routing.to.key == hub_party().key:
         return Route(sender)
-    if not Party.objects.filter(key=routing.to.key).exclude(roles=[]).exists():
+    if not is_known(routing.to.key):
         raise UnknownReceiver(f"OCPI-to names {routing.to}, and this hub knows no such party")
-    raise HubError(f"this hub does not relay requests to {routing.to}; leave OCPI-to out or name the hub")
+    return Route(sender, routing.to)
+
+
+def is_known(key: str) -> bool:
+    """Whether there is such a party, connected or at least invited."""
+    return Party.objects.filter(key=key).exclude(roles=[], invited_roles=[]).exists()
 
 
 def _sender(named: PartyRef | None, parties: list[Party]) -> PartyRef:
@@ -59,14 +70,24 @@ def _sender(named: PartyRef | None, parties: list[Party]) -> PartyRef:
     return named
 
 
-def receivers(model: type[OwnedObject]) -> Iterable[Receiver]:
+def receivers(model: type[OwnedObject], variant: str = "") -> Iterable[Receiver]:
     """Every platform that takes pushes of this module and has a party in a role that may see it."""
     platforms = Platform.objects.reachable_for_push(model.module).prefetch_related("parties")
     for platform in platforms:
         parties = list(platform.parties.all())
-        fitting = [party.key for party in parties if model.is_for(set(party.roles))]
+        fitting = [party.key for party in parties if model.is_for(set(party.roles), variant)]
         if fitting:
             yield Receiver(platform.pk, fitting[0], [party.key for party in parties])
+
+
+def addressees(module: str, keys: set[str]) -> Iterable[Receiver]:
+    """The platforms of these parties, as far as they take pushes of this module; results go to all of them."""
+    platforms = Platform.objects.filter(parties__key__in=keys).distinct()
+    is_result = module == Callback.MODULE
+    reachable = platforms.registered() if is_result else platforms.reachable_for_push(module)
+    for platform in reachable.prefetch_related("parties"):
+        parties = [party.key for party in platform.parties.all()]
+        yield Receiver(platform.pk, parties[0], parties)
 
 
 def interfaces() -> list[tuple[str, str]]:

@@ -4,15 +4,14 @@ Whoever calls these functions has opened a transaction, so that the object and w
 or fall together. A push that is older than what is stored is accepted and left out of the store (interpretations, P74).
 """
 
-import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-import msgspec
 from django.db import connection
 from django.utils import timezone
 
+from ocpi_hub.exchange.digests import digest_of as digest_of
 from ocpi_hub.exchange.exceptions import NotFound
 from ocpi_hub.exchange.merging import JSONObject, lineage, merge, replace_part, same_id
 from ocpi_hub.exchange.ownedobject import Address, Child, OwnedObject, owned_models
@@ -28,12 +27,18 @@ MOST_BYTES = 2_000_000  # of a document
 AHEAD = timedelta(hours=1)
 
 
+OLDER_THAN_OURS = "accepted, but not stored: last_updated is older than that of what the hub has"
+HAVE_IT_ALREADY = "the hub has exactly this already"
+
+
 class Stored(NamedTuple):
     """What became of an object."""
 
     row_id: int
     created: bool
-    stale: bool = False  # older than what was there; nothing was written
+    stale: bool = False  # nothing was written: what was there is newer, or the same and never changes
+    audience: str = ""  # the key of the party that it is for; empty: for every fitting role
+    note: str | None = None  # what the sender is told beside success
 
 
 class Incoming(NamedTuple):
@@ -43,28 +48,96 @@ class Incoming(NamedTuple):
     document: str
 
 
-def put(model: Model, address: Address, body: bytes, source: Platform) -> Stored:
-    """Create or replace an object, or a part of one. Raises InvalidObject, MalformedJSON, OCPIError."""
-    raw = _object(parse(body))
+def put(model: Model, address: Address, body: bytes, source: Platform, audience: str | None = None) -> Stored:
+    """Create or replace an object, or a part of one. Raises InvalidObject, MalformedJSON, OCPIError.
+
+    `audience` is the receiver of a push that went to one party; without it the object says whom it is for.
+    """
+    raw = as_object(parse(body))
     if address.children:
-        return _write_part(model, address, source, lambda _: raw)
+        return _write_part(model, address, source, audience, lambda _: raw)
     incoming = examine(model, raw, body)
     agree(model, address, incoming.wire)
-    return save(model, address, incoming, source)
+    if model.addressed and audience is None:
+        _must_stay_with_its_party(model, address, model.audience_of(incoming.wire))
+    return save(model, address, incoming, source, audience)
 
 
-def patch(model: Model, address: Address, body: bytes, source: Platform) -> Stored:
+def patch(
+    model: Model, address: Address, body: bytes, source: Platform, audience: str | None = None
+) -> Stored:
     """Change the named fields of an object, or of a part of one. Raises as `put`."""
-    changes = _object(parse(body))
+    changes = as_object(parse(body))
     if changes.get("last_updated") is None:
         raise InvalidObject("$.last_updated", "required field is missing; a PATCH always carries it")
     if address.children:
-        return _write_part(model, address, source, lambda part: _patched(model, address, part, changes))
-    row = _locked(model, address)
-    document = merge(parse(row.document.encode()), changes, model.children)
+        return _write_part(
+            model, address, source, audience, lambda part: _patched(model, address, part, changes)
+        )
+    row = _locked(model, address, audience)
+    _must_not_be_final(model, row)
+    document = merge(parse(row.document.encode()), changes, model.children, model.appended)
     incoming = examine(model, document)
     agree(model, address, incoming.wire)
-    return save(model, address, incoming, source)
+    if model.addressed and audience is None and model.audience_of(incoming.wire) != row.audience:
+        raise _another_party(row, model.audience_of(incoming.wire))
+    return save(model, address, incoming, source, row.audience)
+
+
+def add(
+    model: Model, address: Address, incoming: Incoming, source: Platform, audience: str | None = None
+) -> Stored:
+    """Create an object that never changes. The same one again is found; another of that id is InvalidObject."""
+    digest = digest_of(parse(incoming.document.encode()))
+    audience = model.audience_of(incoming.wire) if audience is None else audience
+    _serialise(f"{model.module}/{address.key}")
+    for row in model.objects.at(address):
+        if row.digest != digest:
+            raise InvalidObject("$", f"differs from what came as {row} at {_minute(row)}; that one stays")
+        if row.audience == audience:
+            return Stored(row.pk, created=False, stale=True, audience=audience, note=HAVE_IT_ALREADY)
+    writing = Writing(address, incoming, digest, audience=audience)
+    return save_many(model, [writing], source)[0]
+
+
+def delete(model: Model, address: Address, source: Platform, audience: str | None = None) -> Stored:
+    """Leave a tombstone in the place of an object. Raises NotFound."""
+    row = _locked(model, address, audience)
+    now = timezone.now()
+    model.objects.filter(pk=row.pk).update(deleted_at=now, changed_at=now, source=source, missing_since=None)
+    return Stored(row.pk, created=False, audience=row.audience)
+
+
+def _serialise(name: str) -> None:
+    """One transaction at a time may create what has this name."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+
+
+def _minute(row: OwnedObject) -> str:
+    return f"{row.created_at:%Y-%m-%d %H:%M} UTC"
+
+
+def _must_stay_with_its_party(model: Model, address: Address, audience: str) -> None:
+    row = model.objects.at(address).first()
+    if row is not None and row.audience != audience:
+        raise _another_party(row, audience)
+
+
+def _another_party(row: OwnedObject, audience: str) -> InvalidObject:
+    return InvalidObject(
+        "$.cdr_token",
+        f"belongs to {audience}, and {row.module}/{row} is for {row.audience} since it came; that never changes",
+    )
+
+
+def _must_not_be_final(model: Model, row: OwnedObject) -> None:
+    if model.final and getattr(row, model.final[0]) == model.final[1]:
+        raise InvalidObject(
+            f"$.{model.final[0]}",
+            f"is {model.final[1]}, and what is {model.final[1]} changes no more; to correct it, PUT all of it"
+            " with a newer last_updated",
+        )
 
 
 def examine(model: Model, raw: JSONObject, body: bytes | None = None) -> Incoming:
@@ -104,7 +177,7 @@ def agree(model: Model, address: Address, wire: Any) -> None:
     pairs = [
         ("country_code", address.owner.country_code, wire.country_code),
         ("party_id", address.owner.party_id, wire.party_id),
-        (model.id_field, address.object_id, getattr(wire, model.id_field)),
+        *([(model.id_field, address.object_id, getattr(wire, model.id_field))] if model.id_field else []),
     ]
     for name, in_url, in_body in pairs:
         if not same_id(in_url, in_body):
@@ -124,11 +197,15 @@ class Writing(NamedTuple):
     incoming: Incoming
     digest: str = ""
     received: str | None = None  # as it came, when it was repaired
+    audience: str = ""
 
 
-def save(model: Model, address: Address, incoming: Incoming, source: Platform) -> Stored:
+def save(
+    model: Model, address: Address, incoming: Incoming, source: Platform, audience: str | None = None
+) -> Stored:
     """Write one object, unless the present row is newer."""
-    return save_many(model, [Writing(address, incoming)], source)[0]
+    audience = model.audience_of(incoming.wire) if audience is None else audience
+    return save_many(model, [Writing(address, incoming, audience=audience)], source)[0]
 
 
 def save_many(model: Model, writings: list[Writing], source: Platform) -> list[Stored]:
@@ -136,15 +213,27 @@ def save_many(model: Model, writings: list[Writing], source: Platform) -> list[S
     if not writings:
         return []
     rows = [_values(model, writing, source) for writing in writings]
+    deleted = _deleted(model, writings) if model.deletable else set()
     written = _upsert(model, rows)
     found = [written.get(_name(model, row)) for row in rows]
     model.project_many(
         [(row[0], writing.incoming.wire) for row, writing in zip(found, writings, strict=True) if row]
     )
     return [
-        Stored(*row) if row else Stored(_row_id(model, writing.address), created=False, stale=True)
+        Stored(row[0], row[1] or row[0] in deleted, audience=writing.audience)
+        if row
+        else Stored(
+            _row_id(model, writing), False, stale=True, audience=writing.audience, note=OLDER_THAN_OURS
+        )
         for row, writing in zip(found, writings, strict=True)
     ]
+
+
+def _deleted(model: Model, writings: list[Writing]) -> set[int]:
+    """The rows of these objects that are tombstones: what is written there is new."""
+    keys = [writing.address.object_id.upper() for writing in writings]
+    rows = model.objects.select_for_update().filter(key__in=keys).exclude(deleted_at=None)
+    return set(rows.values_list("pk", flat=True))
 
 
 def _values(model: Model, writing: Writing, source: Platform) -> dict[str, Any]:
@@ -152,21 +241,23 @@ def _values(model: Model, writing: Writing, source: Platform) -> dict[str, Any]:
     return {
         "country_code": wire.country_code,
         "party_id": wire.party_id,
-        "object_id": getattr(wire, model.id_field),
-        "audience": "",
+        "object_id": writing.address.object_id if not model.id_field else getattr(wire, model.id_field),
+        "audience": writing.audience,
         "source_id": source.pk,
         "last_updated": aware(wire.last_updated),
         "document": writing.incoming.document,
         "received": writing.received,
         "digest": writing.digest,
         "missing_since": None,
+        "deleted_at": None,
+        "findings": model.review(wire),
         **model.columns(wire),
     }
 
 
 def _name(model: Model, values: dict[str, Any]) -> str:
-    """Owner, id and variant in one text; no id holds the character between them."""
-    names = ("country_code", "party_id", "object_id", *filter(None, [model.variant_field]))
+    """Owner, id, audience and variant in one text; no id holds the character between them."""
+    names = ("country_code", "party_id", "object_id", "audience", *filter(None, [model.variant_field]))
     return "\n".join(values[name] for name in names)
 
 
@@ -179,33 +270,43 @@ def _upsert(model: Model, rows: list[dict[str, Any]]) -> dict[str, tuple[int, bo
     names = [connection.ops.quote_name(name) for name in rows[0]]
     changes = ", ".join(f"{name} = excluded.{name}" for name in names)
     conflict = ", ".join(_KEY + ((model.variant_field,) if model.variant_field else ()))
-    returned = ["country_code", "party_id", "object_id", *filter(None, [model.variant_field])]
+    returned = ["country_code", "party_id", "object_id", "audience", *filter(None, [model.variant_field])]
     values = ", ".join([f"({', '.join(['%s'] * len(names))})"] * len(rows))
-    # Names come from the models, never from a message; every value is a parameter.
+    # What a final object is replaced by has to be newer, not only as new.
+    final = f"OR {table}.{connection.ops.quote_name(model.final[0])} = %s" if model.final else "OR %s"
+    # Names come from the models, never from a message; every value is a parameter. What comes again after it
+    # was deleted is new, and stands at the end of the list.
     statement = (
         f"INSERT INTO {table} ({', '.join(names)}) VALUES {values} "  # noqa: S608
-        f"ON CONFLICT ({conflict}) DO UPDATE SET {changes}, changed_at = now() "
-        f"WHERE {table}.last_updated <= excluded.last_updated OR {table}.last_updated > %s "
+        f"ON CONFLICT ({conflict}) DO UPDATE SET {changes}, changed_at = now(), "
+        f"inserted_in = CASE WHEN {table}.deleted_at IS NULL THEN {table}.inserted_in"
+        f" ELSE pg_current_xact_id() END "
+        f"WHERE {table}.last_updated < excluded.last_updated OR {table}.last_updated > %s"
+        f" OR {table}.deleted_at IS NOT NULL"
+        f" OR ({table}.last_updated = excluded.last_updated AND NOT (false {final})) "
         f"RETURNING id, (xmax = 0), {', '.join(map(connection.ops.quote_name, returned))}"
     )
     with connection.cursor() as cursor:
         parameters = [value for row in rows for value in row.values()]
-        cursor.execute(statement, [*parameters, timezone.now() + AHEAD])
+        last = model.final[1] if model.final else False
+        cursor.execute(statement, [*parameters, timezone.now() + AHEAD, last])
         return {
             _name(model, dict(zip(returned, row[2:], strict=True))): (row[0], row[1])
             for row in cursor.fetchall()
         }
 
 
-def _row_id(model: Model, address: Address) -> int:
-    row_id: int = model.objects.at(address).values_list("pk", flat=True).get()
+def _row_id(model: Model, writing: Writing) -> int:
+    row_id: int = model.objects.at(writing.address, writing.audience).values_list("pk", flat=True).get()
     return row_id
 
 
 # --------------------------------------------------------------------------------------- parts of an object
-def _write_part(model: Model, address: Address, source: Platform, change: Any) -> Stored:
+def _write_part(
+    model: Model, address: Address, source: Platform, audience: str | None, change: Any
+) -> Stored:
     """Replace one part of a stored object by change(part), and move last_updated up to all its parents."""
-    row = _locked(model, address)
+    row = _locked(model, address, audience)
     document = parse(row.document.encode())
     family = lineage(document, address.children, model.children)
     level = model.children[len(address.children) - 1]
@@ -218,7 +319,7 @@ def _write_part(model: Model, address: Address, source: Platform, change: Any) -
     _agree_on_part(level, address.children[-1], wire)
     moment = aware(wire.last_updated)
     if present is not None and is_newer(_time(present), moment):
-        return Stored(row.pk, created=False, stale=True)
+        return Stored(row.pk, created=False, stale=True, audience=row.audience, note=OLDER_THAN_OURS)
     replace_part(family[len(address.children) - 1], level, part)
     for parent in family[: len(address.children)]:
         if not is_newer(_time(parent), moment):
@@ -232,7 +333,7 @@ def _write_part(model: Model, address: Address, source: Platform, change: Any) -
         missing_since=None,
     )
     _project_part(model, row.pk, document, address)
-    return Stored(row.pk, created=present is None)
+    return Stored(row.pk, created=present is None, audience=row.audience)
 
 
 def _patched(model: Model, address: Address, part: JSONObject | None, changes: JSONObject) -> JSONObject:
@@ -254,8 +355,8 @@ def _project_part(model: Model, row_id: int, document: JSONObject, address: Addr
     model.project(row_id, check(child, model.children[0].wire), address.children[0])
 
 
-def _locked(model: Model, address: Address) -> OwnedObject:
-    row = model.objects.select_for_update().at(address).first()
+def _locked(model: Model, address: Address, audience: str | None = None) -> OwnedObject:
+    row = model.objects.select_for_update().at(address, audience).present().first()
     if row is None:
         raise NotFound(_nothing_at(model, address, 0), model.unknown)
     return row
@@ -266,7 +367,7 @@ def _nothing_at(model: Model, address: Address, depth: int) -> str:
     return f"{model.module}/{'/'.join(known)} is not known here; push the whole object first"
 
 
-def _object(raw: Any) -> JSONObject:
+def as_object(raw: Any) -> JSONObject:
     if not isinstance(raw, dict):
         raise InvalidObject("$", "an object is expected")
     return raw
@@ -287,9 +388,10 @@ def aware(moment: datetime) -> datetime:
 
 
 # ------------------------------------------------------------------------------------------------- reading
-def documents(model: Model, row_ids: list[int]) -> dict[int, str]:
-    """The present documents of these rows, as far as they are there."""
-    return dict(model.objects.filter(pk__in=row_ids).values_list("pk", "document"))
+def documents(model: Model, row_ids: list[int]) -> dict[int, str | None]:
+    """The present documents of these rows, as far as they are there; None for what its owner deleted."""
+    rows = model.objects.filter(pk__in=row_ids).values_list("pk", "document", "deleted_at")
+    return {row_id: None if deleted_at else document for row_id, document, deleted_at in rows}
 
 
 def part_of(model: Model, document: str, children: tuple[str, ...]) -> bytes | None:
@@ -298,24 +400,6 @@ def part_of(model: Model, document: str, children: tuple[str, ...]) -> bytes | N
         return document.encode()
     family = lineage(parse(document.encode()), children, model.children)
     return dump(family[-1]) if len(family) == len(children) + 1 else None
-
-
-_CANONICAL = msgspec.json.Encoder(order="deterministic", decimal_format="number")
-
-
-def digest_of(raw: Any) -> str:
-    """A hash of what an object says, whatever its time stamps, key order, nulls and empty lists are (P75)."""
-    return hashlib.sha256(_CANONICAL.encode(_essence(raw))).hexdigest()
-
-
-def _essence(raw: Any) -> Any:
-    if isinstance(raw, dict):
-        return {
-            name: _essence(value)
-            for name, value in raw.items()
-            if name != "last_updated" and value is not None and value != []
-        }
-    return [_essence(item) for item in raw] if isinstance(raw, list) else raw
 
 
 def settle_restored() -> None:

@@ -69,6 +69,7 @@ def sources(platform_id: int | None = None, module: str | None = None) -> list[t
         for platform in platforms
         for name, model in models.items()
         if module in (None, name)
+        and model.pulled
         and platform.endpoint(name, Endpoint.Role.SENDER)
         and platform.party_with([model.owner_role])
     ]
@@ -79,7 +80,7 @@ def never_pulled(now: datetime) -> list[tuple[int, str]]:
 
     The registration asks for that by a task, which is lost when Redis is away.
     """
-    models = owned_models()
+    models = {name: model for name, model in owned_models().items() if model.pulled}
     begun = Pull.objects.filter(platform=OuterRef("platform"), module=OuterRef("module"))
     waiting = Endpoint.objects.filter(
         ~Exists(begun),
@@ -152,11 +153,17 @@ class _Run:
     ) -> None:
         self.platform, self.model, self.party, self.progress = platform, model, party, progress
         self.date_from = None if full else date_from(platform, model.module, party, since)
+        self.full = self.date_from is None
+        if self.full and model.pulled_back_to:
+            self.date_from = timezone.now() - model.pulled_back_to
         self.ids = MessageIDs.new()
         self.repairs = RepairTable(platform, model)
         self.refusals: list[dict[str, str]] = []
         self.owners: set[str] = {party.key}
         self.seen: list[int] = []
+        self.contradicted: set[tuple[str, ...]] = (
+            set()
+        )  # objects that must not change, and came with other content
         self.allowed = set(
             platform.parties.filter(roles__contains=[model.owner_role]).values_list("key", flat=True)
         )
@@ -177,7 +184,7 @@ class _Run:
                 raise
             else:
                 pull.state = Pull.State.DONE
-                if pull.full:
+                if pull.full and pull.date_from is None:
                     self._note_missing(pull)
             pull.finished_at = timezone.now()
             pull.save()
@@ -200,7 +207,7 @@ class _Run:
             platform=self.platform,
             module=self.model.module,
             party=self.party.key,
-            full=self.date_from is None,
+            full=self.full,
             date_from=self.date_from,
             started_at=now,
             touched_at=now,
@@ -313,7 +320,9 @@ class _Run:
         present = self._present(list(taken.values()))
         news = [item for mark, item in taken.items() if self._is_news(pull, item, present.get(mark))]
         self._keep(pull, news)
-        self._forget_refusals([name for item in taken.values() for name in item.names])
+        self._forget_refusals(
+            [name for mark, item in taken.items() if mark not in self.contradicted for name in item.names]
+        )
 
     def _take(self, pull: Pull, document: bytes) -> "_Taken | None":
         """A checked object of an owner that this platform speaks for, or None when it was refused."""
@@ -344,16 +353,16 @@ class _Run:
             (),
             getattr(wire, self.model.variant_field) if self.model.variant_field else "",
         )
-        return _Taken(address, incoming, store.digest_of(raw), received)
+        return _Taken(address, incoming, store.digest_of(raw), received, self.model.audience_of(wire))
 
     def _present(self, items: "list[_Taken]") -> dict[tuple[str, ...], OwnedObject]:
         """The rows that the store has of these objects, locked, in one query."""
         rows = self.model.objects.select_for_update().filter(
             key__in=[item.address.object_id.upper() for item in items],
             owner_key__in={item.address.owner.key for item in items},
-            audience="",
+            audience__in={item.audience for item in items},
         )
-        return {_mark(row.own_address): row for row in rows.order_by("id")}
+        return {_mark(row.own_address, row.audience): row for row in rows.order_by("id")}
 
     def _is_news(self, pull: Pull, item: "_Taken", row: OwnedObject | None) -> bool:
         """Whether its content is to be stored; counts it when not."""
@@ -362,6 +371,8 @@ class _Run:
             self.seen.append(row.pk)
             if row.missing_since:
                 self.model.objects.filter(pk=row.pk).update(missing_since=None)
+            if row.deleted_at:
+                return True
             if store.is_newer(row.last_updated, moment):
                 pull.stale += 1
                 return False
@@ -370,11 +381,23 @@ class _Run:
                 if not row.digest:
                     self.model.objects.filter(pk=row.pk).update(digest=item.digest)
                 return False
+            if self.model.immutable:
+                reason = (
+                    f"differs from what came as {row}, and {self.model.module} never change; the first stays"
+                )
+                self._refuse(
+                    pull, parse(item.incoming.document.encode()), item.incoming.document.encode(), reason
+                )
+                self.contradicted.add(item.mark)
+                return False
         return True
 
     def _keep(self, pull: Pull, news: "list[_Taken]") -> None:
         """Store, count and publish."""
-        writings = [store.Writing(item.address, item.incoming, item.digest, item.received) for item in news]
+        writings = [
+            store.Writing(item.address, item.incoming, item.digest, item.received, item.audience)
+            for item in news
+        ]
         messages = []
         stored = store.save_many(self.model, writings, self.platform)
         for item, result in zip(news, stored, strict=True):
@@ -384,7 +407,9 @@ class _Run:
             self.seen.append(result.row_id)
             pull.new += result.created
             pull.changed += not result.created
-            messages.append(outbox.message(self.model, item.address, result, self.platform, self.ids))
+            messages.append(
+                outbox.message(self.model, item.address, result, self.platform, self.ids, bulk=True)
+            )
         outbox.publish_many(messages)
 
     def _refuse(self, pull: Pull, raw: Any, document: bytes, reason: str) -> None:
@@ -412,10 +437,21 @@ class _Run:
         ).delete()
 
     def _note_missing(self, pull: Pull) -> None:
-        """After a full crawl, what the owner did not list is marked; nothing is deleted (interpretations, P69)."""
-        listed = self.model.objects.filter(owner_key__in=self.owners, audience="", source=self.platform)
-        gone = listed.filter(missing_since=None, changed_at__lt=pull.started_at).exclude(pk__in=self.seen)
-        gone.update(missing_since=pull.started_at)
+        """After a full crawl, what the owner did not list is marked, or deleted where owners may delete (P69)."""
+        listed = self.model.objects.present().filter(
+            owner_key__in=self.owners, audience="", source=self.platform, changed_at__lt=pull.started_at
+        )
+        gone = listed.exclude(pk__in=self.seen)
+        if not self.model.deletable:
+            gone.filter(missing_since=None).update(missing_since=pull.started_at)
+            return
+        for row in gone:
+            with transaction.atomic():
+                deleted = store.delete(self.model, row.own_address, self.platform)
+                outbox.publish(
+                    self.model, row.own_address, deleted, self.platform, self.ids, method="DELETE", bulk=True
+                )
+            logger.info("%s/%s is deleted: its owner no longer lists it", self.model.module, row)
 
 
 class _Taken(NamedTuple):
@@ -425,10 +461,11 @@ class _Taken(NamedTuple):
     incoming: store.Incoming
     digest: str
     received: str | None  # as it came, when it was repaired
+    audience: str
 
     @property
     def mark(self) -> tuple[str, ...]:
-        return _mark(self.address)
+        return _mark(self.address, self.audience)
 
     @property
     def names(self) -> list[str]:
@@ -436,8 +473,8 @@ class _Taken(NamedTuple):
         return [f"{self.address.owner}/{self.address.object_id}", self.address.object_id]
 
 
-def _mark(address: Address) -> tuple[str, ...]:
-    return (address.owner.key, address.object_id.upper(), address.variant)
+def _mark(address: Address, audience: str) -> tuple[str, ...]:
+    return (address.owner.key, address.object_id.upper(), address.variant, audience)
 
 
 def _name(raw: Any, model: type[OwnedObject]) -> str:

@@ -1,5 +1,7 @@
 """The Sender and Receiver interfaces of a Client Owned Object: decode, call one thing, answer."""
 
+import logging
+from collections.abc import Callable
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
@@ -9,20 +11,36 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from ocpi_hub.exchange import outbox, store
-from ocpi_hub.exchange.exceptions import NOTHING_HERE, InvalidParameters, MethodUnavailable, NotFound
+from ocpi_hub.exchange import outbox, presence, relay, store
+from ocpi_hub.exchange.exceptions import (
+    NOTHING_HERE,
+    InvalidParameters,
+    MethodUnavailable,
+    NotFound,
+    OCPIError,
+    Unanswered,
+    UnknownReceiver,
+)
 from ocpi_hub.exchange.ownedobject import Address, OwnedObject
 from ocpi_hub.exchange.pagination import Query, page
+from ocpi_hub.exchange.relay import Question
 from ocpi_hub.exchange.renderers import answer
-from ocpi_hub.exchange.routing import Route, route
-from ocpi_hub.partners.models import Platform
+from ocpi_hub.exchange.routing import Route, is_known, route
+from ocpi_hub.exchange.store import Stored
+from ocpi_hub.partners.models import Endpoint, Platform
 from ocpi_hub.partners.throttling import bulkhead
+from ocpi_hub.protocol.client import MEGABYTE, Answer
+from ocpi_hub.protocol.codec import InvalidObject
 from ocpi_hub.protocol.envelope import StatusCode
 from ocpi_hub.protocol.headers import MessageIDs, Routing
 from ocpi_hub.protocol.types import PartyRef
 
+logger = logging.getLogger(__name__)
+
 ID_LENGTH = 36
-OLDER_THAN_OURS = "accepted, but not stored: last_updated is older than that of what the hub has"
+NO_METHODS = ["head", "options", "trace"]  # answered with 405 in an envelope
+
+Write = Callable[[type[OwnedObject], Address, bytes, Platform, str | None], Stored]
 
 
 class OCPIView(APIView):
@@ -34,6 +52,7 @@ class OCPIView(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         # A place is kept until the answer stands; dispatch() of the base class calls nothing after finalize.
+        presence.heard(request.user.pk)
         place = bulkhead.place(request.user.pk)
         place.__enter__()
         self._place = place
@@ -57,7 +76,8 @@ class OCPIView(APIView):
         return {}
 
     def methods(self) -> list[str]:
-        return [name.upper() for name in ("get", "post", "put", "patch", "delete") if hasattr(self, name)]
+        names = [name for name in ("get", "post", "put", "patch", "delete") if hasattr(self, name)]
+        return [name.upper() for name in names if name in self.http_method_names]
 
     @property
     def platform(self) -> Platform:
@@ -73,19 +93,58 @@ class OCPIView(APIView):
 class RoutedView(OCPIView):
     """An endpoint of a functional module: it reads the routing headers and answers with them."""
 
-    model: ClassVar[type[OwnedObject]]
+    module: ClassVar[str] = ""
+    role: ClassVar[str]  # which interface it is
+    routed: ClassVar[bool] = True
+    route: Route
+    relayed = False  # whether the answer is the receiver's
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        if request.method in self.methods():
+        if self.routed and request.method in self.methods():
             self.route = route(Routing.from_headers(request.headers), self.platform)
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         response = super().finalize_response(request, response, *args, **kwargs)
         found: Route | None = getattr(self, "route", None)
-        for name, value in (found.answer_headers() if found else {}).items():
-            response[name] = value
+        if found:
+            headers = found.answer_headers() if self.relayed else found.own_headers()
+            for name, value in headers.items():
+                response[name] = value
         return response
+
+    @property
+    def url(self) -> str:
+        """The endpoint's own address."""
+        return f"{settings.HUB_BASE_URL}/ocpi/{self.platform.version}/{self.role.lower()}/{self.module}"
+
+    def question(self, **changes: Any) -> Question:
+        """The request as it came, for the receiver."""
+        asked = Question(
+            self.module,
+            self.role,
+            self.request.method or "",
+            tuple(self.segments()),
+            self.request.META.get("QUERY_STRING", ""),
+            self.request.body or None,
+        )
+        return asked._replace(**changes)
+
+    def ask(self, question: Question, *, timeout: float | None = None, limit: int = MEGABYTE) -> Answer:
+        """What the addressee answers. Raises NotConnected, NotAnswered, HubError."""
+        found = relay.ask(self.route, question, self.ids, timeout=timeout, limit=limit)
+        self.relayed = True
+        return found
+
+    def pass_back(self, found: Answer, headers: dict[str, str] | None = None) -> Response:
+        """The receiver's answer: its codes, message and data."""
+        return answer(
+            found.data or None,
+            http_status=found.http_status,
+            status_code=found.status_code or StatusCode.HUB_ERROR,
+            message=found.status_message,
+            headers=headers,
+        )
 
     def segments(self) -> list[str]:
         """What follows the endpoint in the URL, split at slashes and only then decoded (interpretations, P16)."""
@@ -100,36 +159,54 @@ class RoutedView(OCPIView):
         rest = path[5:-1] if path[-1] == "" else path[5:]
         return [unquote(segment) for segment in rest]
 
+    id_length: ClassVar[int] = ID_LENGTH
+
+    def checked(self, segments: list[str]) -> tuple[str, ...]:
+        for segment in segments:
+            if not 1 <= len(segment) <= self.id_length or not segment.isascii() or not segment.isprintable():
+                raise InvalidParameters(
+                    f"{segment[:40]!r} in the URL is no id: 1 to {self.id_length} printable ASCII characters"
+                )
+        return tuple(segments)
+
+
+class ObjectView(RoutedView):
+    """One of the two interfaces of a Client Owned Object."""
+
+    model: ClassVar[type[OwnedObject]]
+
+    def __init_subclass__(cls) -> None:
+        if hasattr(cls, "model"):
+            cls.module, cls.routed = cls.model.module, cls.model.routed
+
     def variant(self) -> str:
         try:
             return self.model.variant_of(self.request.query_params.get("type"))
         except ValueError as error:
             raise InvalidParameters(str(error)) from error
 
-    def checked(self, segments: list[str]) -> tuple[str, ...]:
-        for segment in segments:
-            if not 1 <= len(segment) <= ID_LENGTH or not segment.isascii() or not segment.isprintable():
-                raise InvalidParameters(
-                    f"{segment[:40]!r} in the URL is no id: 1 to 36 printable ASCII characters"
-                )
-        return tuple(segments)
 
-
-class SenderView(RoutedView):
+class SenderView(ObjectView):
     """The hub as data sender: lists of what the caller may see, and single objects."""
+
+    role = Endpoint.Role.SENDER
+    http_method_names = ["get", *NO_METHODS]
 
     def get(self, request: Request, **kwargs: Any) -> Response:
         segments = self.segments()
+        if self.routed and self.route.to:
+            return self.relayed_object() if segments else self.relayed_list()
         if not segments:
-            return self.list(request)
+            return self.list()
         if len(segments) > 1 + len(self.model.children) or not self.model.children:
             raise NotFound(NOTHING_HERE, StatusCode.CLIENT_ERROR)
         return self.object(self.checked(segments))
 
-    def list(self, request: Request) -> Response:
-        query = Query.parse(request.query_params)
-        url = f"{settings.HUB_BASE_URL}/ocpi/{self.platform.version}/sender/{self.model.module}"
-        found = page(self.model.objects.visible_to(self.platform).settled(), query, url)
+    def query(self) -> Query:
+        return Query.parse(self.request.query_params)
+
+    def list(self) -> Response:
+        found = page(self.model.objects.visible_to(self.platform).settled(), self.query(), self.url)
         return answer(found.documents, headers=found.headers)
 
     def object(self, segments: tuple[str, ...]) -> Response:
@@ -141,13 +218,40 @@ class SenderView(RoutedView):
             raise NotFound(f"{self.model.module}/{'/'.join(segments)} is not known here", self.model.unknown)
         return answer(store.parse(document))
 
+    def relayed_object(self) -> Response:
+        return self.pass_back(self.ask(self.question()))
 
-class ReceiverView(RoutedView):
+    def relayed_list(self) -> Response:
+        """A page of the addressee's own list; its Link leads through the hub (interpretations, P44, P48)."""
+        assert self.route.to is not None
+        platform = relay.connected(self.route.to)
+        parameters = self.request.query_params.copy()
+        mark = parameters.pop(relay.VIA, [""])[-1]
+        question = self.question(query=parameters.urlencode())
+        endpoint = relay.address(self.route.to, platform, question._replace(query=""))
+        asked = relay.onward(mark, platform) if mark else relay.address(self.route.to, platform, question)
+        found = self.ask(question._replace(url=asked), limit=relay.LIST_LIMIT)
+        headers = {
+            name: found.headers[name]
+            for name in ("X-Total-Count", "X-Limit")
+            if found.headers.get(name, "").isdecimal()
+        }
+        if link := relay.link_back(found, asked, endpoint, self.url, platform):
+            headers["Link"] = link
+        return self.pass_back(found, headers)
+
+
+class ReceiverView(ObjectView):
     """The hub as data receiver: an owner's objects, addressed by country code, party id and object id."""
+
+    role = Endpoint.Role.RECEIVER
+    http_method_names = ["get", "put", "patch", *NO_METHODS]
 
     def get(self, request: Request, **kwargs: Any) -> Response:
         address = self.address()
-        row = self.model.objects.at(address).first()
+        if self.route.to:
+            return self.pass_back(self.ask(self.question()))
+        row = self.model.objects.at(address).present().first()
         document = store.part_of(self.model, row.document, address.children) if row else None
         if document is None:
             raise NotFound(
@@ -156,30 +260,74 @@ class ReceiverView(RoutedView):
         return answer(store.parse(document))
 
     def put(self, request: Request, **kwargs: Any) -> Response:
-        return self.accept(store.put)
+        return self.accept(store.put, self.address())
 
     def patch(self, request: Request, **kwargs: Any) -> Response:
-        return self.accept(store.patch)
+        return self.accept(store.patch, self.address())
 
-    def accept(self, write: Any) -> Response:
-        """Store what came in and publish it, in one transaction (a push in six hops, docs/architecture.md)."""
-        address, body = self.address(), self.request.body
+    def accept(self, write: Write, address: Address) -> Response:
+        """Store what came in and publish it, or pass it on to the one party that it is for."""
+        body = self.model.incoming(self.request.body, self.platform)
+        if self.route.to:
+            return self.pass_on(write, address, body)
+        stored = self.keep(write, address, body)
+        return answer(http_status=201 if stored.created else 200, message=stored.note)
+
+    def keep(self, write: Write, address: Address, body: bytes, audience: str | None = None) -> Stored:
+        """Store and publish in one transaction (a push in six hops, docs/architecture.md)."""
         with transaction.atomic():
-            stored = write(self.model, address, body, self.platform)
+            stored = write(self.model, address, body, self.platform, audience)
+            if audience is None and stored.audience and not is_known(stored.audience):
+                raise UnknownReceiver(f"it belongs to {stored.audience}, and this hub knows no such party")
             if not stored.stale:
-                outbox.publish(
-                    self.model,
-                    address,
-                    stored,
-                    self.platform,
-                    self.ids,
-                    method=self.request.method,
-                    body=body,
-                )
-        return answer(
-            http_status=201 if stored.created else 200, message=OLDER_THAN_OURS if stored.stale else None
+                self.publish(address, stored, body)
+        return stored
+
+    def publish(self, address: Address, stored: Stored, body: bytes) -> None:
+        outbox.publish(
+            self.model, address, stored, self.platform, self.ids, method=self.request.method or "", body=body
         )
 
+    # ----------------------------------------------------------------------------------- to one party alone
+    def pass_on(self, write: Write, address: Address, body: bytes) -> Response:
+        """Relay a push, and keep what the receiver accepted, as a copy for it alone (interpretations, P33).
+
+        What could not reach it is kept as well, when it is sound: its state is delivered when the receiver is
+        back, and the sender is told that it was not reached.
+        """
+        assert self.route.to is not None
+        self.must_be_an_object(body)
+        try:
+            found = self.ask(self.question())
+        except Unanswered:
+            self.keep_copy(write, address, body, reached=False)
+            raise
+        if found.ok:
+            self.keep_copy(write, address, body, reached=True)
+        return self.pass_back(found)
+
+    def must_be_an_object(self, body: bytes) -> None:
+        """What is no JSON goes no further; our other findings are for our own copy only."""
+        if self.request.method != "DELETE":
+            store.as_object(store.parse(body))
+
+    def keep_copy(self, write: Write, address: Address, body: bytes, *, reached: bool) -> Stored | None:
+        """Our copy of what went to one party, where our check passes; it never changes what the sender hears."""
+        assert self.route.to is not None
+        audience = self.route.to.key
+        try:
+            if not reached:
+                return self.keep(write, address, body, audience)
+            with transaction.atomic():
+                stored = write(self.model, address, body, self.platform, audience)
+                if self.request.method != "PATCH":
+                    outbox.cover(self.model, address, audience)
+        except (InvalidObject, OCPIError) as fault:
+            logger.info("%s/%s for %s is not kept: %s", self.module, address.path, audience, fault)
+            return None
+        return stored
+
+    # --------------------------------------------------------------------------------------- whose it is
     def address(self) -> Address:
         segments = self.segments()
         if not 3 <= len(segments) <= 3 + len(self.model.children):

@@ -186,7 +186,7 @@ def _facts(
         connected_at=platform.connected_at,
         pull_only=platform.pull_only,
         takes=bool(platform.receivers),  # type: ignore[attr-defined]  # prefetched by answers()
-        may_see=row.is_for({role for party in parties for role in party.roles}),
+        may_see=row.is_for({role for party in parties for role in party.roles}, row.own_address.variant),
         addressed=row.audience in ("", *keys),
         expanding=expanding,
         delivery=decisive(deliveries.get(platform.pk, []), row.own_address.key),

@@ -76,6 +76,27 @@ class Platform(models.Model):
         blank=True,
         help_text="seconds between attempts, comma separated; empty: the hub's default",
     )
+    asked_about_unknown_tokens = models.BooleanField(
+        default=False,
+        help_text="it is asked to authorize tokens that no provider has told the hub about",
+    )
+    authorize_timeout = models.PositiveIntegerField(
+        null=True, blank=True, help_text="seconds that it has to authorize a token; empty: the hub's default"
+    )
+    answered_for_offline = models.BooleanField(
+        default=False,
+        help_text="when it does not answer, the hub authorizes its ALLOWED_OFFLINE tokens from its list",
+    )
+    unknown_times_as_1970 = models.BooleanField(
+        default=False, help_text="by agreement 1970 stands for a start or end that its CDRs do not know"
+    )
+    last_heard_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="when it last called, or answered"
+    )
+    missed_probes = models.PositiveIntegerField(
+        default=0, editable=False, help_text="calls to its versions endpoint in a row that it did not answer"
+    )
+    next_probe_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     connected_at = models.DateTimeField(null=True, blank=True)
     offline_since = models.DateTimeField(null=True, blank=True)

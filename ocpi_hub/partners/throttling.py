@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 
@@ -60,17 +60,21 @@ class PartnerQuota(BaseThrottle):
 
 
 class Bulkhead:
-    """How many requests of one partner a web process works on at once."""
+    """How much of a web process one partner may occupy at once, and all of them together.
 
-    def __init__(self) -> None:
+    The limits are names of settings; `full` makes the error for whoever finds no place.
+    """
+
+    def __init__(self, each: str, full: Callable[[], Exception], together: str | None = None) -> None:
+        self.each, self.full, self.together = each, full, together
         self._lock = threading.Lock()
         self._running: Counter[int] = Counter()
 
     @contextmanager
     def place(self, platform_id: int) -> Iterator[None]:
         with self._lock:
-            if self._running[platform_id] >= settings.HUB_CONCURRENT_REQUESTS:
-                raise Throttled(wait=1, detail="too many of your requests are being worked on at once")
+            if not self._has_place(platform_id):
+                raise self.full()
             self._running[platform_id] += 1
         try:
             yield
@@ -80,5 +84,13 @@ class Bulkhead:
                 if not self._running[platform_id]:
                     del self._running[platform_id]
 
+    def _has_place(self, platform_id: int) -> bool:
+        if self.together and self._running.total() >= getattr(settings, self.together):
+            return False
+        return self._running[platform_id] < int(getattr(settings, self.each))
 
-bulkhead = Bulkhead()
+
+bulkhead = Bulkhead(
+    "HUB_CONCURRENT_REQUESTS",
+    lambda: Throttled(wait=1, detail="too many of your requests are being worked on at once"),
+)

@@ -112,10 +112,15 @@ class Answer:
         except (MalformedJSON, InvalidObject):
             return None
 
+    @property
+    def data(self) -> bytes:
+        """The JSON of its data, as it came; empty when it has none."""
+        return bytes(self._frame.data) if self._frame else b""
+
     def documents(self) -> list[bytes]:
         """The objects of a list, each as it was sent and not yet parsed: a bad one spoils no other."""
         try:
-            data = bytes(self._frame.data if self._frame else b"")
+            data = self.data
             # An object has at least a few bytes for each comma; a list of less is not worth its memory.
             if data.count(b",") > MOST_DOCUMENTS and data.count(b",") * 4 > len(data):
                 raise BrokenAnswer("the answer holds a list of what cannot be objects")

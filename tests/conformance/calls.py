@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from django.http import HttpResponse
 from django.test import Client
 
-from ocpi_hub.exchange.models import Delivery, Message, Pull
-from ocpi_hub.exchange.ownedobject import owned_models
+from ocpi_hub.exchange.models import Callback, Delivery, Grant, Message, Pull
 from ocpi_hub.partners.models import Endpoint, IssuedToken, Party, Platform
 from ocpi_hub.protocol.envelope import StatusCode
 from ocpi_hub.protocol.headers import authorization
@@ -67,16 +67,16 @@ def nothing_changes(*, besides: tuple[type, ...] = ()) -> Iterator[None]:
 
 
 def everything(besides: tuple[type, ...] = ()) -> dict[str, list[dict[str, Any]]]:
-    owned = owned_models()
-    beside_documents = [model for model in apps.get_models() if model._meta.app_label in owned]
-    models = {*beside_documents, Message, Delivery, Pull, Platform, Party, Endpoint, IssuedToken} - set(
-        besides
-    )
+    labels = {apps.get_app_config(label).name: label for label in apps.app_configs}
+    ours = [labels[module] for module in settings.OCPI_MODULES]
+    of_modules = [model for model in apps.get_models() if model._meta.app_label in ours]
+    others = [Message, Delivery, Callback, Grant, Pull, Platform, Party, Endpoint, IssuedToken]
+    models = {*of_modules, *others} - set(besides)
     return {model.__name__: rows(model) for model in models}
 
 
 # Noted with every call, whatever comes of it.
-_BY_THE_WAY = {"first_used_at", "seen_encoding"}
+_BY_THE_WAY = {"first_used_at", "seen_encoding", "last_heard_at"}
 
 
 def rows(model: type) -> list[dict[str, Any]]:

@@ -383,7 +383,7 @@ UNKNOWN = [
     "/ocpi/2.2.1/sender",
     "/ocpi/2.2.1/receiver/",
     "/ocpi/2.2.1/locations",
-    "/ocpi/2.2.1/sender/sessions",
+    "/ocpi/2.2.1/sender/invoices",
     "/ocpi/2.2.1/sender/nonsense/x",
     "/ocpi/2.2.1/receiver/nonsense/NL/ABC/1",
     "/ocpi/2.2.1/credentials/x",

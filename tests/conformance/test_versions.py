@@ -27,7 +27,7 @@ def test_the_versions_endpoint_lists_the_versions_with_their_urls(peer):
 
 
 @pytest.mark.row("VER-02", "VER-03", "VER-04")
-def test_every_listed_version_has_its_details(peer):
+def test_every_listed_version_has_its_details(peer, settings):
     for listed in peer.call("GET", "versions").data:
         answered = peer.call("GET", listed["url"].removeprefix(f"{HUB}/"))
 
@@ -36,10 +36,11 @@ def test_every_listed_version_has_its_details(peer):
             "version": listed["version"],
             "endpoints": [
                 {"identifier": "credentials", "role": "SENDER", "url": f"{HUB}/2.2.1/credentials"},
-                {"identifier": "locations", "role": "SENDER", "url": f"{HUB}/2.2.1/sender/locations"},
-                {"identifier": "locations", "role": "RECEIVER", "url": f"{HUB}/2.2.1/receiver/locations"},
-                {"identifier": "tokens", "role": "SENDER", "url": f"{HUB}/2.2.1/sender/tokens"},
-                {"identifier": "tokens", "role": "RECEIVER", "url": f"{HUB}/2.2.1/receiver/tokens"},
+                *(
+                    {"identifier": module, "role": role, "url": f"{HUB}/2.2.1/{role.lower()}/{module}"}
+                    for module in settings.OCPI_MODULES
+                    for role in ("SENDER", "RECEIVER")
+                ),
             ],
         }
 

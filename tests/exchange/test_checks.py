@@ -87,10 +87,10 @@ def test_what_does_not_fit_is_named(wire, columns, found):
 
 
 def test_a_module_without_a_model_is_named(settings):
-    settings.OCPI_MODULES = ["locations", "tariffs"]
+    settings.OCPI_MODULES = ["locations", "invoices"]
 
     (fault,) = checks.modules_are_complete(None)
     assert (fault.id, fault.msg) == (
         "exchange.E001",
-        "OCPI_MODULES names 'tariffs', and no model has that module.",
+        "OCPI_MODULES names 'invoices', and no app of that name has addresses.",
     )

@@ -194,7 +194,7 @@ def test_a_message_for_one_party_reaches_its_platform_only(cpo, emsp, stranger):
 
 def test_messages_of_a_module_that_is_switched_off_are_expanded_to_nobody(cpo, emsp):
     publish(cpo.platform)
-    Message.objects.update(module="tariffs")
+    Message.objects.update(module="invoices")
 
     assert outbox.expand() == set()
     assert Message.objects.filter(expanded_at=None).count() == 0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ocpi_hub.exchange.exceptions import HubError, InvalidParameters, UnknownReceiver
+from ocpi_hub.exchange.exceptions import InvalidParameters, UnknownReceiver
 from ocpi_hub.exchange.routing import Receiver, Route, hub_party, interfaces, receivers, route
 from ocpi_hub.partners.models import Party
 from ocpi_hub.protocol.headers import Routing
@@ -33,7 +33,6 @@ def test_a_message_to_the_hub_or_to_nobody_is_the_hubs(cpo, routing):
             InvalidParameters,
             r"OCPI-from names DE\*MSP, which is no party of your platform",
         ),
-        (Routing(to=MSP, sender=ABC), HubError, r"does not relay requests to DE\*MSP"),
         (
             Routing(to=PartyRef("BE", "NIX")),
             UnknownReceiver,
@@ -44,6 +43,20 @@ def test_a_message_to_the_hub_or_to_nobody_is_the_hubs(cpo, routing):
 def test_other_messages_are_refused(cpo, emsp, routing, error, message):
     with pytest.raises(error, match=message):
         route(routing, cpo.platform)
+
+
+def test_a_message_to_another_party_goes_there(cpo, emsp):
+    found = route(Routing(to=PartyRef("de", "msp"), sender=ABC), cpo.platform)
+
+    assert (found.sender, found.to.key) == (ABC, "DE*MSP")
+    assert found.answer_headers()["OCPI-from-party-id"].upper() == "MSP"
+    assert found.own_headers()["OCPI-from-party-id"] == "HUB"
+
+
+def test_an_invited_party_is_known_before_it_announced_a_role(cpo, emsp):
+    Party.objects.filter(key="DE*MSP").update(roles=[], invited_roles=["EMSP"])
+
+    assert route(Routing(to=MSP), cpo.platform).to == MSP
 
 
 def test_a_party_that_has_announced_no_role_is_nobody(cpo, emsp):

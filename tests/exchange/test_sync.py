@@ -16,7 +16,7 @@ from tests import examples
 from tests.partners import enveloped, register
 from tokens.models import Token
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("two_modules")]
 
 NEWER, OLDER = "2026-03-01T09:00:00Z", "2026-03-01T07:00:00Z"
 COUNTS = ("pages", "received", "new", "changed", "unchanged", "stale", "repaired", "refused")

@@ -138,7 +138,7 @@ def test_redis_is_given_a_short_time_only():
 # ----------------------------------------------------------------------------------------------- bulkheads
 def test_a_partner_works_on_so_many_at_once(settings):
     settings.HUB_CONCURRENT_REQUESTS = 2
-    rooms = Bulkhead()
+    rooms = Bulkhead("HUB_CONCURRENT_REQUESTS", bulkhead.full)
     with rooms.place(1), rooms.place(1):
         with pytest.raises(Throttled, match="too many of your requests"), rooms.place(1):
             pass
@@ -152,7 +152,7 @@ def test_a_partner_works_on_so_many_at_once(settings):
 
 def test_a_place_is_released_after_an_error(settings):
     settings.HUB_CONCURRENT_REQUESTS = 1
-    rooms = Bulkhead()
+    rooms = Bulkhead("HUB_CONCURRENT_REQUESTS", bulkhead.full)
     for _ in range(3):
         with pytest.raises(ZeroDivisionError), rooms.place(1):
             1 / 0  # noqa: B018

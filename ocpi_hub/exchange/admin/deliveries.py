@@ -114,7 +114,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
     @admin.display(description="came by")
     def origin(self, row: Delivery) -> str:
-        return "a pull; what is pushed to the hub goes first" if row.bulk else "a push"
+        return str(Delivery.Priority(row.priority).label)
 
     @admin.display(description="attempts")
     def attempts(self, row: Delivery) -> SafeString:

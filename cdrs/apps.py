@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class CDRsConfig(AppConfig):
+    name = "cdrs"
+    verbose_name = "CDRs"

@@ -1,0 +1,171 @@
+"""Ask the receiver now, and bring back what it answers (transport_and_format.asciidoc, Message Routing).
+
+No database connection is held meanwhile. Of one receiver so many requests wait at once; above that the answer
+is 4003 at once, so that a slow partner costs the others nothing. Findings of ours never change what is relayed.
+"""
+
+import logging
+from typing import NamedTuple
+from urllib.parse import urljoin, urlsplit
+
+from django.core import signing
+
+from ocpi_hub.exchange import presence, transports
+from ocpi_hub.exchange.delivery import describe
+from ocpi_hub.exchange.exceptions import HubError, InvalidParameters, NotAnswered, NotConnected
+from ocpi_hub.exchange.routing import Route
+from ocpi_hub.partners.models import Party, Platform, Status
+from ocpi_hub.partners.secrets import UnreadableSecret
+from ocpi_hub.partners.throttling import Bulkhead
+from ocpi_hub.protocol.client import MEGABYTE, Answer, CallFailed, PlatformClient, TimedOut, Unreachable, join
+from ocpi_hub.protocol.headers import MessageIDs, Routing, next_link
+from ocpi_hub.protocol.types import PartyRef
+
+logger = logging.getLogger(__name__)
+
+LIST_LIMIT = 20 * MEGABYTE  # bytes of one page
+VIA = (
+    "via"  # the parameter of a Link of ours that leads on to a page elsewhere than at the partner's endpoint
+)
+
+relays = Bulkhead(
+    "HUB_CONCURRENT_RELAYS",
+    lambda: NotConnected("too many requests wait for this party already; try again in a moment"),
+    together="HUB_RELAYS_TOGETHER",
+)
+
+
+class Question(NamedTuple):
+    """A request, as it is to reach the receiver: below its endpoint of the same module and interface."""
+
+    module: str
+    role: str
+    method: str
+    segments: tuple[str, ...] = ()
+    query: str = ""  # as it stands in the URL
+    body: bytes | None = None
+    url: str = ""  # in place of the endpoint and what is below it
+
+
+def connected(to: PartyRef) -> Platform:
+    """The platform of a party that can be asked now. Raises NotConnected."""
+    party = Party.objects.select_related("platform").get(key=to.key)
+    platform: Platform = party.platform
+    if platform.status == Status.OFFLINE:
+        raise NotConnected(f"{to} is offline: it does not answer this hub for now")
+    if platform.status != Status.CONNECTED or not platform.registered or not party.roles:
+        raise NotConnected(f"{to} is not connected to this hub")
+    return platform
+
+
+def ask(
+    route: Route, question: Question, ids: MessageIDs, *, timeout: float | None = None, limit: int = MEGABYTE
+) -> Answer:
+    """The receiver's answer. Raises NotConnected, NotAnswered, HubError.
+
+    It is one that may go back to whoever asked: an envelope, with HTTP 2xx, 400 or 404.
+    """
+    assert route.to is not None
+    platform = connected(route.to)
+    url = question.url or address(route.to, platform, question)
+    try:
+        client = transports.client_for(platform)
+    except UnreadableSecret as error:
+        logger.error("nothing can be relayed to %s: our token for it: %s", route.to, error)
+        raise HubError("the hub cannot call this party; its operator is told") from error
+    routing = Routing(to=route.to, sender=route.sender)
+    with relays.place(platform.pk):
+        transports.release_connection()
+        answer = _call(client, platform, question, url, ids, routing, timeout, limit)
+    presence.heard(platform.pk)
+    return _acceptable(route.to, answer, platform)
+
+
+def address(to: PartyRef, platform: Platform, question: Question) -> str:
+    """The receiver's own URL. Raises HubError when it has no such interface (interpretations, P146)."""
+    endpoint = platform.endpoint(question.module, question.role)
+    if endpoint is None:
+        raise HubError(f"{to} is connected, but offers no {question.module} {question.role} interface")
+    url = join(endpoint, *question.segments)
+    return f"{url}{'&' if '?' in url else '?'}{question.query}" if question.query else url
+
+
+def _call(
+    client: PlatformClient,
+    platform: Platform,
+    question: Question,
+    url: str,
+    ids: MessageIDs,
+    routing: Routing,
+    timeout: float | None,
+    limit: int,
+) -> Answer:
+    try:
+        return client.request(
+            question.method,
+            url,
+            ids=ids.child(),
+            routing=routing,
+            body=question.body,
+            total_timeout=timeout,
+            limit=limit,
+        )
+    except CallFailed as error:
+        logger.warning("%s %s at %s: %s", question.method, question.module, routing.to, error)
+        presence.missed(platform.pk)
+        if isinstance(error, TimedOut):
+            raise NotAnswered(f"{routing.to} did not answer in time") from error
+        if isinstance(error, Unreachable):
+            raise NotConnected(f"{routing.to} cannot be reached") from error
+        raise HubError(f"{routing.to} answered what cannot be read") from error
+
+
+def _acceptable(to: PartyRef, answer: Answer, platform: Platform) -> Answer:
+    """The answer itself, or the error that stands for it: its 401 or 5xx would mean another thing to the caller."""
+    status_code = answer.status_code
+    is_envelope = status_code is not None and 1000 <= status_code <= 4999 and _is_text(answer.data)
+    if is_envelope and (200 <= answer.http_status < 300 or answer.http_status in (400, 404)):
+        return answer
+    logger.warning("a request to %s came to nothing: %s", to, describe(answer, platform.token))
+    if answer.http_status == 401:
+        raise NotConnected(f"{to} does not know this hub's token; its operator has to mend that")
+    if status_code is None:
+        raise HubError(f"{to} answered HTTP {answer.http_status} without an OCPI envelope")
+    raise HubError(f"{to} answered HTTP {answer.http_status} with status code {status_code}")
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+# --------------------------------------------------------------------------------------------------- lists
+def onward(link: str, platform: Platform) -> str:
+    """The URL of a page that our own Link stands for. Raises InvalidParameters."""
+    try:
+        meant = signing.loads(link, salt=VIA)
+    except signing.BadSignature as error:
+        raise InvalidParameters(f"{VIA}: follow the Link of the page before as it is") from error
+    if meant["platform"] != platform.pk:
+        raise InvalidParameters(f"{VIA}: that Link is of another party; repeat OCPI-to of the page before")
+    return str(meant["url"])
+
+
+def link_back(answer: Answer, asked: str, endpoint: str, here: str, platform: Platform) -> str | None:
+    """The Link of a relayed page, leading through the hub: `asked` is the page's URL, `here` the hub's (P48)."""
+    link = next_link(answer.headers.get("Link"))
+    if link is None:
+        return None
+    try:
+        url = urljoin(asked, link)
+        parts, base = urlsplit(url), urlsplit(endpoint)
+    except ValueError:
+        return None
+    query = parts.query
+    if parts[:3] != base[:3] or base.query:
+        mark = signing.dumps({"url": url, "platform": platform.pk}, salt=VIA, compress=True)
+        query = f"{query}&{VIA}={mark}" if query else f"{VIA}={mark}"
+    return f'<{here}?{query}>; rel="next"'

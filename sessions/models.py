@@ -1,0 +1,63 @@
+"""Sessions (mod_sessions.asciidoc): each is for the provider of its token and for nobody else."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.db import models
+from django.db.models.functions import Upper
+
+from ocpi_hub.exchange.ownedobject import OwnedObject
+from ocpi_hub.protocol import sessions as chapter
+from ocpi_hub.protocol.types import PartyRef
+
+
+class Session(OwnedObject):
+    module = "sessions"
+    wire = chapter.Session
+    owner_role = "CPO"
+    audience_roles = ("EMSP",)
+    addressed = True
+    appended = ("charging_periods",)
+    final = ("status", "COMPLETED")
+    copied = (
+        "start_date_time", "end_date_time", "kwh", "auth_method", "authorization_reference", "location_id",
+        "evse_uid", "connector_id", "currency", "status",
+    )  # fmt: skip
+    pulled_back_to = timedelta(days=30)  # a list of Sessions is always asked for from a date on (P68)
+    repairs = (("VALUE", "status", {"RESERVED": "RESERVATION"}, True),)
+
+    start_date_time = models.DateTimeField(default=None)
+    end_date_time = models.DateTimeField(null=True, blank=True)
+    kwh = models.DecimalField(max_digits=66, decimal_places=20, default=0)
+    auth_method = models.CharField(max_length=12, default="")
+    authorization_reference = models.CharField(max_length=36, null=True, blank=True)  # noqa: DJ001  # absent is not empty
+    location_id = models.CharField(max_length=36, default="")
+    evse_uid = models.CharField(max_length=36, default="")
+    connector_id = models.CharField(max_length=36, default="")
+    currency = models.CharField(max_length=3, default="")
+    status = models.CharField(max_length=11, default="", db_index=True)
+    token_uid = models.CharField(max_length=36, default="", help_text="of the token that it was begun with")
+    token_type = models.CharField(max_length=11, default="")
+    contract_id = models.CharField(max_length=36, default="")
+
+    class Meta(OwnedObject.Meta):
+        indexes = [
+            *OwnedObject.Meta.indexes,
+            models.Index(fields=["audience", "inserted_in", "id"], name="%(class)s_audience"),
+            models.Index(Upper("token_uid"), name="session_token"),
+        ]
+
+    @classmethod
+    def audience_of(cls, wire: Any) -> str:
+        """The owner of its token (interpretations, P40)."""
+        return PartyRef(wire.cdr_token.country_code, wire.cdr_token.party_id).key
+
+    @classmethod
+    def columns(cls, wire: Any) -> dict[str, Any]:
+        token = wire.cdr_token
+        return {
+            **super().columns(wire),
+            "token_uid": token.uid,
+            "token_type": token.type,
+            "contract_id": token.contract_id,
+        }

@@ -1,0 +1,23 @@
+"""Tariffs (mod_tariffs.asciidoc): their owner may delete them."""
+
+from django.db import models
+
+from ocpi_hub.exchange.ownedobject import OwnedObject
+from ocpi_hub.protocol import tariffs as chapter
+
+
+class Tariff(OwnedObject):
+    module = "tariffs"
+    wire = chapter.Tariff
+    owner_role = "CPO"
+    audience_roles = ("EMSP", "NSP", "OTHER", "NAP")
+    deletable = True
+    copied = ("currency", "type", "start_date_time", "end_date_time")
+
+    currency = models.CharField(max_length=3, default="")
+    type = models.CharField(max_length=14, null=True, blank=True)  # noqa: DJ001  # absent is not empty
+    start_date_time = models.DateTimeField(null=True, blank=True)
+    end_date_time = models.DateTimeField(null=True, blank=True)
+
+    class Meta(OwnedObject.Meta):
+        pass

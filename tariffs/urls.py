@@ -1,0 +1,4 @@
+from ocpi_hub.exchange.urls import interfaces
+from tariffs.views import TariffsReceiver, TariffsSender
+
+urlpatterns = interfaces("tariffs", TariffsSender, TariffsReceiver)
