@@ -6,47 +6,36 @@ may reach their server late; a full one also notes what its owner no longer list
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from ocpi_hub.exchange import outbox, store, transports
-from ocpi_hub.exchange.delivery import describe, masked
+from ocpi_hub.exchange import outbox, store
+from ocpi_hub.exchange.delivery import masked
 from ocpi_hub.exchange.models import Pull, RefusedObject
 from ocpi_hub.exchange.ownedobject import Address, OwnedObject, owned_models
+from ocpi_hub.exchange.partnerlists import PartnerList, PullFailed
 from ocpi_hub.exchange.repairs import RepairTable
-from ocpi_hub.exchange.routing import hub_party
 from ocpi_hub.partners.models import Endpoint, Party, Platform
-from ocpi_hub.partners.secrets import UnreadableSecret
-from ocpi_hub.protocol.client import Answer, CallFailed, PlatformClient
 from ocpi_hub.protocol.codec import InvalidObject, MalformedJSON, check, normalise_times, parse
-from ocpi_hub.protocol.envelope import format_time
-from ocpi_hub.protocol.headers import MessageIDs, Routing, next_link
+from ocpi_hub.protocol.headers import MessageIDs
 from ocpi_hub.protocol.types import PartyRef
 
 logger = logging.getLogger(__name__)
 
-PAGE = 200  # objects we ask for; the partner gives fewer when it likes
-LIST_LIMIT = 20_000_000  # bytes of one page
 FIRST_PULL_WITHIN = timedelta(seconds=30)  # of the registration; else the sweep begins it
 ABANDONED_AFTER = timedelta(minutes=5)  # without a page: whoever ran the pull is gone
 CHUNK = 200  # objects stored in one transaction, so that none is open for long
 MOST_PAGES = 20_000  # of one list
 MOST_REFUSED = 1_000  # objects of one run; after that the list is no list of such objects
 MOST_LOGGED = 20  # refusals of one run that get a line in the log
-MOST_REPEATS = 20  # of a page whose list shrank while we read it
 
 Progress = Callable[[Pull, int | None], None]
-
-
-class PullFailed(Exception):
-    """The list could not be read to its end; the text says where it stopped and why."""
 
 
 class Report(NamedTuple):
@@ -157,6 +146,7 @@ class _Run:
         if self.full and model.pulled_back_to:
             self.date_from = timezone.now() - model.pulled_back_to
         self.ids = MessageIDs.new()
+        self.list = PartnerList(platform, model.module, party, self.ids)
         self.repairs = RepairTable(platform, model)
         self.refusals: list[dict[str, str]] = []
         self.owners: set[str] = {party.key}
@@ -220,7 +210,7 @@ class _Run:
         return pull
 
     def _crawl(self, pull: Pull) -> None:
-        for documents, total in self._pages(pull):
+        for documents, total in self.list.pages(self.date_from):
             for start in range(0, len(documents), CHUNK):
                 self._store_chunk(pull, documents[start : start + CHUNK])
             pull.pages += 1
@@ -246,67 +236,6 @@ class _Run:
             if not Pull.objects.select_for_update().filter(pk=pull.pk, state=Pull.State.RUNNING).exists():
                 raise PullFailed(f"page {pull.pages + 1}: it took so long that another pull took over")
             pull.save()
-
-    # ------------------------------------------------------------------------------------------- reading
-    def _pages(self, pull: Pull) -> Iterator[tuple[list[bytes], int | None]]:
-        """The documents of each page and the list's total, following Link to the end."""
-        try:
-            client = transports.client_for(self.platform)
-        except UnreadableSecret as error:
-            raise PullFailed(f"our token for this partner: {error}") from error
-        url: str | None = self._first_url()
-        visited: set[str] = set()
-        total_before: int | None = None
-        repeats = 0
-        while url is not None:
-            if url in visited:
-                raise PullFailed(
-                    f"page {pull.pages + 1}: the Link leads back to a page that was read already"
-                )
-            visited.add(url)
-            answer = self._get(client, url, pull)
-            total = _whole(answer.headers.get("X-Total-Count"))
-            again = (
-                _one_lower(url)
-                if total_before is not None and total is not None and total < total_before
-                else None
-            )
-            total_before = total if total is not None else total_before
-            if again and again not in visited and repeats < MOST_REPEATS:
-                # The list got shorter, so an object may have slipped over the edge of this page (PAG-13).
-                repeats += 1
-                url = again
-                continue
-            try:
-                yield answer.documents(), total
-            except CallFailed as failure:
-                raise PullFailed(f"page {pull.pages + 1}: {failure}") from failure
-            url = self._following(url, answer, pull)
-
-    def _following(self, url: str, answer: Answer, pull: Pull) -> str | None:
-        link = next_link(answer.headers.get("Link"))
-        try:
-            return urljoin(url, link) if link else None
-        except ValueError as error:
-            raise PullFailed(f"page {pull.pages}: its Link is no URL") from error
-
-    def _first_url(self) -> str:
-        endpoint = self.platform.endpoint(self.model.module, Endpoint.Role.SENDER) or ""
-        parameters = {"limit": str(PAGE)}
-        if self.date_from:
-            parameters["date_from"] = format_time(self.date_from)
-        return _with(endpoint, parameters)
-
-    def _get(self, client: PlatformClient, url: str, pull: Pull) -> Answer:
-        routing = Routing(to=self.party.ref, sender=hub_party())
-        transports.release_connection()
-        try:
-            answer = client.request("GET", url, ids=self.ids.child(), routing=routing, limit=LIST_LIMIT)
-        except CallFailed as failure:
-            raise PullFailed(f"page {pull.pages + 1}: {failure}") from failure
-        if not answer.ok:
-            raise PullFailed(f"page {pull.pages + 1}: {describe(answer, self.platform.token)}")
-        return answer
 
     # ------------------------------------------------------------------------------------------- storing
     def _store(self, pull: Pull, documents: list[bytes]) -> None:
@@ -487,20 +416,3 @@ def _name(raw: Any, model: type[OwnedObject]) -> str:
     )
     owner = f"{country_code}*{party_id}/" if country_code or party_id else ""
     return f"{owner}{object_id or 'without an id'}"[:200]
-
-
-def _whole(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else None
-
-
-def _with(url: str, parameters: dict[str, str]) -> str:
-    """The URL with these query parameters, besides those that it has."""
-    parts = urlsplit(url)
-    query = [(name, value) for name, value in parse_qsl(parts.query, True) if name not in parameters]
-    return urlunsplit(parts._replace(query=urlencode([*query, *parameters.items()])))
-
-
-def _one_lower(url: str) -> str | None:
-    """The page again with an offset one lower, where the URL has one."""
-    offset = _whole(dict(parse_qsl(urlsplit(url).query)).get("offset"))
-    return _with(url, {"offset": str(offset - 1)}) if offset else None

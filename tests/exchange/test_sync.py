@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from locations.models import Location
-from ocpi_hub.exchange import doorbell, outbox, store, sync, tasks
+from ocpi_hub.exchange import doorbell, outbox, partnerlists, store, sync, tasks
 from ocpi_hub.exchange.models import Message, Pull, RefusedObject
 from ocpi_hub.partners.models import Platform
 from tests import examples
@@ -177,7 +177,7 @@ def test_a_page_without_an_offset_is_not_read_again(cpo, following):
 
 
 def test_a_list_that_shrinks_all_the_time_comes_to_an_end(cpo, monkeypatch):
-    monkeypatch.setattr(sync, "MOST_REPEATS", 3)
+    monkeypatch.setattr(partnerlists, "MOST_REPEATS", 3)
     left = [100]
 
     def shrinking(request):
