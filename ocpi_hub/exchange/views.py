@@ -284,9 +284,8 @@ class ReceiverView(ObjectView):
         return stored
 
     def publish(self, address: Address, stored: Stored, body: bytes) -> None:
-        outbox.publish(
-            self.model, address, stored, self.platform, self.ids, method=self.request.method or "", body=body
-        )
+        method = self.request.method or ""
+        outbox.publish(self.model, address, stored, self.platform, self.ids, method=method, body=body or None)
 
     # ----------------------------------------------------------------------------------- to one party alone
     def pass_on(self, write: Write, address: Address, body: bytes) -> Response:

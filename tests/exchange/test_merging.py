@@ -1,6 +1,7 @@
 """How a PATCH and a push of a part change a document."""
 
 from copy import deepcopy
+from decimal import Decimal
 
 import pytest
 
@@ -119,3 +120,37 @@ def test_a_patch_that_names_a_part_twice_is_refused():
 
     with pytest.raises(InvalidObject, match=r"\$\.evses: 'b' is in it twice"):
         merge(location, {"evses": [{"uid": "B"}, {"uid": "b"}]}, Location.children)
+
+
+PERIOD = {"start_date_time": "2026-03-01T08:00:00Z", "dimensions": [{"type": "ENERGY", "volume": 1}]}
+NEXT = {"start_date_time": "2026-03-01T08:15:00Z", "dimensions": [{"type": "ENERGY", "volume": 2}]}
+SAME = {
+    "dimensions": [{"volume": Decimal("1.00"), "type": "ENERGY"}],
+    "start_date_time": "2026-03-01T08:00:00Z",
+}
+
+
+@pytest.mark.parametrize(
+    ("present", "patch", "merged"),
+    [
+        ([PERIOD], [NEXT], [PERIOD, NEXT]),
+        ([PERIOD], [PERIOD, NEXT], [PERIOD, NEXT]),
+        ([PERIOD], [SAME], [PERIOD]),
+        ([PERIOD], [NEXT, NEXT], [PERIOD, NEXT]),
+        ([PERIOD], [], [PERIOD]),
+        ([PERIOD], None, [PERIOD]),
+        (None, [PERIOD], [PERIOD]),
+        ([], [PERIOD], [PERIOD]),
+    ],
+)
+def test_lists_that_grow_get_what_they_do_not_hold(present, patch, merged):
+    document = {"id": "S1", "charging_periods": present}
+
+    found = merge(document, {"charging_periods": patch}, (), ("charging_periods",))
+
+    assert found == {"id": "S1", "charging_periods": merged}
+    assert document["charging_periods"] == present
+
+
+def test_what_is_no_list_is_left_to_the_check_of_the_object():
+    assert merge({}, {"charging_periods": 7}, (), ("charging_periods",)) == {"charging_periods": 7}

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 
@@ -290,6 +291,10 @@ def test_a_part_is_read_out_of_the_document(children, part):
         ({"a": 2}, False),
         ({"a": 1, "d": {"last_updated": "y"}}, False),
         ({"a": 1, "c": [1]}, False),
+        ({"a": Decimal("1.00")}, True),
+        ({"a": Decimal("1E+0")}, True),
+        ({"a": Decimal("1.01")}, False),
+        ({"a": "1"}, False),
     ],
 )
 def test_a_digest_is_of_what_an_object_says(other, same):
