@@ -39,6 +39,8 @@ def build(options: argparse.Namespace) -> Platform:
         count=count,
         page_size=options.page_size,
         source=source,
+        speed=options.speed,
+        needs_location=options.needs_location,
     )
     platform = CPO(settings, state, Client()) if options.role == "cpo" else EMSP(settings, state, Client())
     if options.role == "emsp":
@@ -72,8 +74,9 @@ def register(platform: Platform, options: argparse.Namespace, stop: threading.Ev
 
 
 def announce_move(platform: Platform, stop: threading.Event) -> None:
-    """After a restart under another URL the hub must learn it (VER-09)."""
-    if platform.state["hub"].get("our_url") != platform.registration.url:
+    """After a restart under another URL, or with other modules, the hub must learn it (VER-09)."""
+    known = platform.state["hub"]
+    if known.get("our_url") != platform.registration.url or known.get("our_offer") != platform.offer():
         persist(platform, stop, platform.registration.update)
 
 

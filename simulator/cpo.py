@@ -1,10 +1,24 @@
-"""The simulated CPO: owns Locations whose EVSEs change their status, and receives Tokens."""
+"""The simulated CPO: owns Locations, Tariffs, Sessions and CDRs, lets cars charge, and receives Tokens."""
 
 from typing import Any
 
-from simulator import documents, ocpi
-from simulator.objects import LOCATIONS, TOKENS, Item
-from simulator.platforms import Platform
+from simulator import documents, ocpi, profiles
+from simulator.authorize import Authorizing
+from simulator.charging import Charging
+from simulator.commands import CommandsReceiver
+from simulator.drivers import Drivers
+from simulator.hub import Client, Reply
+from simulator.objects import CDRS, CLIENTS, LOCATIONS, SESSIONS, TARIFFS, TOKENS, Item, Module
+from simulator.ocpi import Party
+from simulator.places import Places, Spot, usable
+from simulator.platforms import Platform, Settings
+from simulator.profiles import ProfilesReceiver
+from simulator.pushing import Part, Pushes
+from simulator.reservations import Reservations
+from simulator.results import Results
+from simulator.sessions import SessionsSender
+from simulator.state import State
+from simulator.tariffs import tariffs
 
 NEXT = {  # what an EVSE may do next, the likely thing more often
     "AVAILABLE": ("CHARGING", "CHARGING", "CHARGING", "CHARGING", "BLOCKED", "OUTOFORDER"),
@@ -19,50 +33,114 @@ GUESSES = 50  # how many Locations are looked at for one that is healthy enough
 
 class CPO(Platform):
     role = "CPO"
-    owns = (LOCATIONS,)
-    takes = (TOKENS,)
+    owns = (LOCATIONS, TARIFFS, SESSIONS, CDRS)
+    takes = (TOKENS, CLIENTS)
+
+    def __init__(self, settings: Settings, state: State, client: Client) -> None:
+        super().__init__(settings, state, client)
+        self.owned[TARIFFS.name].load(tariffs(settings.parties))
+        self.places = Places(self.own, self.chance)
+        self.charging = Charging(self)
+        self.results, self.reservations = Results(self), Reservations(self)
+        self.authorizing = Authorizing(self)
+        self.cdr_urls: dict[str, str | None] = {}  # where the hub says that a CDR is, by its key
+        sessions = SessionsSender(self.senders[SESSIONS.name], self.charging)
+        self.endpoints.offer("sender", SESSIONS.name, sessions)
+        commands = CommandsReceiver(self, self.results, self.reservations)
+        self.endpoints.offer("receiver", "commands", commands)
+        self.endpoints.offer("receiver", profiles.NAME, ProfilesReceiver(self, self.results))
+        drivers = Drivers(self)
+        self.controls |= {
+            ("POST", "charge"): drivers.charge,
+            ("POST", "stop"): drivers.stop,
+            ("POST", "clock"): drivers.clock,
+            ("POST", "cancel"): drivers.cancel,
+            ("GET", "free"): drivers.free,
+            ("GET", "cdrs"): lambda _: self.cdr_urls,
+        }
+
+    # -- what happens in the field
 
     def change(self) -> None:
         """Some EVSE changes its status; mostly told by PATCH, now and then by a PUT of the EVSE."""
         with self.own.lock:
-            self.turn(self.pick())
+            picked = self.pick()
+            if picked is None:
+                self.tell("No Location is healthy enough for a status change")
+                return
+            item, evse = picked
+            status = self.chance.choice(NEXT[evse["status"]])
+            self.set_status((item.key, evse["uid"]), status, whole=self.chance.random() < 0.1)
 
-    def turn(self, picked: tuple[Item, dict[str, Any], dict[str, Any]] | None) -> None:
-        if picked is None:
-            self.tell("No Location is healthy enough for a status change")
-            return
-        item, document, evse = picked
-        status = self.chance.choice(NEXT[evse["status"]])
-        stamp = ocpi.later(document.get("last_updated"), ocpi.now())
-        documents.merge([document, evse], {"status": status, "last_updated": stamp})
-        self.keep(ocpi.encode(document))
-        self.changes += 1
-        self.last_change = f"{item.owner} {document['id']} {evse['uid']} {status}"
-        if self.chance.random() < 0.1:
-            self.pushes.add((item.key, evse["uid"]), "PUT")
-        else:
-            patch = ocpi.encode({"status": status, "last_updated": stamp})
-            self.pushes.add((item.key, evse["uid"]), "PATCH", patch)
+    def set_status(self, spot: Spot, status: str, whole: bool = False) -> None:
+        key, uid = spot
+        with self.own.lock:
+            item = self.own.get(key)
+            document = item.document if item else {}
+            nodes = documents.descend(document, LOCATIONS, [uid])
+            if item is None or nodes is None:
+                return
+            uid = nodes[-1]["uid"]
+            stamp = ocpi.later(document.get("last_updated"), ocpi.now())
+            documents.merge(nodes, {"status": status, "last_updated": stamp})
+            self.keep(ocpi.encode(document))
+            self.changes += 1
+            self.last_change = f"{item.owner} {document['id']} {uid} {status}"
+            if whole:
+                self.pushes.add((key, uid), "PUT")
+            else:
+                patch = ocpi.encode({"status": status, "last_updated": stamp})
+                self.pushes.add((key, uid), "PATCH", patch)
 
-    def pick(self) -> tuple[Item, dict[str, Any], dict[str, Any]] | None:
+    def pick(self) -> tuple[Item, dict[str, Any]] | None:
         for _ in range(GUESSES if len(self.own) else 0):
             item = self.own.at(self.chance.randrange(len(self.own)))
-            document = item.document
-            evses = usable(document, item)
+            evses = self.changing(item)
             if evses:
-                return item, document, self.chance.choice(evses)
+                return item, self.chance.choice(evses)
         return None
 
+    def changing(self, item: Item) -> list[dict[str, Any]]:
+        """The EVSEs whose status may change by itself: those that a hub can find, and at which nobody charges."""
+        document = item.document
+        return [
+            evse
+            for evse in (document["evses"] if usable(document, item) else ())
+            if isinstance(evse, dict)
+            and isinstance(evse.get("uid"), str)
+            and str(evse.get("status")) in NEXT
+            and (item.key, evse["uid"].upper()) not in self.places.taken
+        ]
 
-def usable(document: Any, item: Item) -> list[dict[str, Any]]:
-    """The EVSEs whose status may change: those that a hub can find by owner, id and uid as they stand."""
-    if not isinstance(document, dict) or not isinstance(document.get("id"), str) or "#" in item.key:
-        return []
-    if not all(isinstance(document.get(name), str) for name in ("country_code", "party_id")):
-        return []
-    evses = document.get("evses")
-    return [
-        evse
-        for evse in (evses if isinstance(evses, list) else ())
-        if isinstance(evse, dict) and isinstance(evse.get("uid"), str) and str(evse.get("status")) in NEXT
-    ]
+    # -- what goes to the hub
+
+    def tariffs(self, owner: Party) -> dict[str, dict[str, Any]]:
+        """This party's Tariffs by their id, as they are now."""
+        items = self.owned[TARIFFS.name].items()
+        return {tariff["id"]: tariff for tariff in (one.document for one in items if one.owner == owner)}
+
+    def queue(self, module: Module) -> Pushes:
+        queue = super().queue(module)
+        queue.whole = "POST" if module is CDRS else "PUT"
+        return queue
+
+    def push(self, module: Module, method: str, part: Part, body: bytes) -> Reply:
+        if method != "POST":
+            return super().push(module, method, part, body)
+        routing = ocpi.routing(self.registration.hub_party, self.item(module, part).owner)
+        reply = self.call(module.name, "RECEIVER", method, (), body, routing)
+        if reply.success:
+            self.cdr_urls[part[0]] = reply.headers.get("location")
+        return reply
+
+    def more(self) -> dict[str, Any]:
+        return {
+            "charging": {
+                "started": self.charging.started,
+                "running": len(self.charging.running),
+                "completed": self.charging.completed,
+            },
+            "authorizations": self.authorizing.counts,
+            "results": {"sent": self.results.sent, "failed": self.results.failed},
+            "cdrs_without_location": sum(url is None for url in self.cdr_urls.values()),
+        }

@@ -1,14 +1,56 @@
-"""The simulated eMSP: owns Tokens, and receives Locations."""
+"""The simulated eMSP: owns Tokens, authorizes them, starts charges from afar, and receives all that CPOs have."""
+
+from typing import Any
 
 from simulator import cards, ocpi
-from simulator.objects import LOCATIONS, TOKENS
-from simulator.platforms import Platform
+from simulator.authorize import TokensSender
+from simulator.cdrs import CDRReceiver
+from simulator.hub import Client
+from simulator.interfaces import Receiver
+from simulator.objects import CDRS, CLIENTS, LOCATIONS, SESSIONS, TARIFFS, TOKENS, Item, Objects
+from simulator.orders import ProfileOrder, WhereOrder
+from simulator.platforms import Platform, Settings
+from simulator.remote import PROFILES, ProfilesSender, Remote, read
+from simulator.state import State
 
 
 class EMSP(Platform):
     role = "EMSP"
     owns = (TOKENS,)
-    takes = (LOCATIONS,)
+    takes = (LOCATIONS, TARIFFS, SESSIONS, CDRS, CLIENTS)
+
+    def __init__(self, settings: Settings, state: State, client: Client) -> None:
+        super().__init__(settings, state, client)
+        self.tokens = TokensSender(self.sender, settings.needs_location)
+        self.remote = Remote(self)
+        self.endpoints.offer("sender", TOKENS.name, self.tokens)
+        self.endpoints.offer("sender", "commands", self.remote.commands)
+        self.endpoints.offer("sender", PROFILES, ProfilesSender(self.remote))
+        self.controls |= {
+            ("POST", "command"): lambda request: self.remote.command(read(request, WhereOrder)),
+            ("GET", "commands"): lambda _: [one.shown() for one in self.remote.commands.known.values()],
+            ("POST", "profile"): lambda request: self.remote.profile(read(request, ProfileOrder)),
+            ("GET", "profiles"): lambda _: self.profiles(),
+        }
+
+    def receiver_of(self, objects: Objects) -> Receiver:
+        if objects.module is CDRS:
+            return CDRReceiver(objects, self.url("receiver", CDRS.name))
+        return super().receiver_of(objects)
+
+    def profiles(self) -> dict[str, Any]:
+        asked = [one.shown() for one in self.remote.profiles.known.values()]
+        return {"asked": asked, "active": self.remote.active}
+
+    def shuffled(self) -> list[Item]:
+        items = self.own.items()
+        self.chance.shuffle(items)
+        return items
+
+    def more(self) -> dict[str, Any]:
+        return {"authorizations": self.tokens.counts, "commands": self.remote.commands.counts()}
+
+    # -- what happens
 
     def change(self) -> None:
         """A customer comes, or a card is blocked or released."""

@@ -133,9 +133,10 @@ def opening_times(chance: random.Random) -> dict[str, Any]:
 
 def evse(chance: random.Random, party: Party, location_id: str, number: int, fast: bool) -> dict[str, Any]:
     changed = format_time(NEWEST - timedelta(seconds=chance.randint(0, 365 * 86_400)))
-    capabilities = ["REMOTE_START_STOP_CAPABLE", "RFID_READER"]
-    if fast:
-        capabilities += ["CONTACTLESS_CARD_SUPPORT", "UNLOCK_CAPABLE"]
+    capabilities = ["REMOTE_START_STOP_CAPABLE", "RFID_READER", "CHARGING_PROFILE_CAPABLE", "RESERVABLE"]
+    capabilities += (
+        ["CONTACTLESS_CARD_SUPPORT", "UNLOCK_CAPABLE"] if fast else ["CHARGING_PREFERENCES_CAPABLE"]
+    )
     fields = {
         "uid": f"{location_id}-{number}",
         "evse_id": f"{party}*E{location_id[3:]}*{number}",
@@ -179,7 +180,7 @@ def connector(
         "power_type": power_type,
         "max_voltage": voltage,
         "max_amperage": amperage,
-        "tariff_ids": ["FAST" if power else "NORMAL"],
+        "tariff_ids": ["FAST"] if power else ["NORMAL", "CHEAP"],
         "last_updated": changed,
     }
     if power:

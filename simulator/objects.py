@@ -143,7 +143,7 @@ class Objects:
         return self._by_key.get(key.upper())
 
     def find(self, object_id: str) -> Item | None:
-        """The first object with this id, whoever owns it."""
+        """The first object with this id (UID/TYPE of a Token), whoever owns it."""
         return self._by_id.get(object_id.upper())
 
     def at(self, index: int) -> Item:
@@ -207,8 +207,7 @@ class Objects:
     def _append(self, item: Item) -> None:
         self._order.append(item)
         self._by_key[item.key] = item
-        object_id = item.key.split("/", 2)[-1] if not self.module.typed else item.key
-        self._by_id.setdefault(object_id, item)
+        self._by_id.setdefault(item.key.split("/", 2)[-1], item)
 
 
 def matches(item: Item, owner: Party | None, date_from: datetime | None, date_to: datetime | None) -> bool:

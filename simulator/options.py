@@ -12,8 +12,9 @@ Group = argparse._ArgumentGroup  # argparse has no public name for it
 ABOUT = """\
 A simulated OCPI 2.2.1 platform, to try a hub against.
 
-  cpo   owns Locations whose EVSEs change their status, and receives Tokens
-  emsp  owns Tokens, and receives Locations
+  cpo   owns Locations, Tariffs, Sessions and CDRs, receives Tokens and commands; its EVSEs change their
+        status, and charge when somebody asks for it
+  emsp  owns Tokens and authorizes them, receives Locations, Tariffs, Sessions and CDRs, sends commands
 
 It registers itself with the hub, by the versions URL and the token that the hub's operator
 gives you (on the hub: manage.py invite --name NAME --party NL-ABC-CPO), pulls what the hub has,
@@ -22,7 +23,8 @@ and pushes what changes. Its credentials stay in the state file: start it again 
 a versions URL and a token for the hub's operator (on the hub: manage.py register).
 
 While it runs, http://127.0.0.1:PORT/simulator/status tells how it stands;
-/simulator/objects/MODULE and /simulator/requests show what it has received.
+/simulator/objects/MODULE and /simulator/requests show what it has received; POST to
+/simulator/charge of a cpo, or /simulator/command of an emsp, lets a car charge.
 """
 EXAMPLE = """\
 example:
@@ -70,6 +72,9 @@ def business(group: Group) -> None:
     add("--seed", default="1", help="another seed invents other objects (1)")
     statuses = "cpo: between two status changes (2); 0 for none"
     add("--status-interval", type=float, default=2.0, metavar="SECONDS", help=statuses)
+    speed = "cpo: how many times faster than the clock cars charge (600)"
+    add("--speed", type=float, default=600.0, metavar="TIMES", help=speed)
+    add("--needs-location", action="store_true", help="emsp: authorize nobody without knowing where (2002)")
     changes = "emsp: between two changes of Tokens (15); 0 for none"
     add("--token-interval", type=float, default=15.0, metavar="SECONDS", help=changes)
 

@@ -54,7 +54,12 @@ class Platform:
         self.schedule = Schedule(self.tell)
         self.controls: dict[tuple[str, str], Callable[[Request], Any]] = {}
         self.registration = Registration(
-            state, client, f"{settings.base_url}/ocpi/versions", self.roles(), needed=self.takes[0].name
+            state,
+            client,
+            f"{settings.base_url}/ocpi/versions",
+            self.roles(),
+            needed=self.takes[0].name,
+            offer=self.offer,
         )
         self.owned = {module.name: Objects(module, settings.parties[0]) for module in self.owns}
         self.taken = {module.name: Objects(module) for module in self.takes}
@@ -80,6 +85,11 @@ class Platform:
             }
             for party in self.settings.parties
         ]
+
+    def offer(self) -> list[str]:
+        """Our interfaces, such as `locations SENDER`."""
+        rows = self.endpoints.details()["endpoints"]
+        return [f"{row['identifier']} {row['role']}" for row in rows]
 
     def queue(self, module: Module) -> Pushes:
         return Pushes(partial(self.push, module), partial(self.current, module), self.tell)

@@ -1,5 +1,6 @@
 """The credentials handshake, from both ends (credentials.asciidoc)."""
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
@@ -30,9 +31,16 @@ class Registration:
     """
 
     def __init__(
-        self, state: State, client: Client, url: str, roles: list[dict[str, Any]], needed: str
+        self,
+        state: State,
+        client: Client,
+        url: str,
+        roles: list[dict[str, Any]],
+        needed: str,
+        offer: Callable[[], list[str]] = list,
     ) -> None:
         self.state, self.client, self.url, self.roles, self.needed = state, client, url, roles, needed
+        self.offer = offer  # what our version details say
 
     @property
     def registered(self) -> bool:
@@ -161,6 +169,7 @@ class Registration:
             "roles": theirs["roles"],
             "endpoints": endpoints,
             "our_url": self.url,
+            "our_offer": self.offer(),
         }
         self.state.save()
 

@@ -104,7 +104,7 @@ class Simulated:
     def read_progress(self) -> None:
         status = self.status(patient=True)
         if status:
-            total = sum(status["own"].values())
+            total = status["own"]["locations"]
             self.demo.terminal.progress(f"The hub pulls: {status['served']} of {total} Locations read")
 
 

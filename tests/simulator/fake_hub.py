@@ -8,6 +8,16 @@ import httpx
 
 URL = "https://hub.example/ocpi/versions"
 BASE = "https://hub.example/any/2.2.1"
+EVERY = (
+    "locations",
+    "tariffs",
+    "sessions",
+    "cdrs",
+    "tokens",
+    "commands",
+    "chargingprofiles",
+    "hubclientinfo",
+)
 TOKEN_A, TOKEN_C = "invited-A", "issued-C"
 
 
@@ -22,6 +32,8 @@ class FakeHub:
         self.page_size = 2
         self.pushes: list[tuple[str, str, Any]] = []
         self.push_answers: list[httpx.Response] = []  # used up in order, then 1000
+        self.asked: list[tuple[str, str, Any]] = []  # what is no list, below Sender interfaces and elsewhere
+        self.answers: list[httpx.Response] = []  # to that, used up in order, then 1000
         self.credentials_answer: httpx.Response | None = None
 
     def handle(self, request: httpx.Request) -> httpx.Response:
@@ -35,8 +47,12 @@ class FakeHub:
             return envelope({"version": "2.2.1", "endpoints": self.endpoints()})
         if path.endswith("/credentials"):
             return self.credentials(request)
-        if "/pull/" in path:
+        if "/pull/" in path and request.method == "GET":
             return self.list(request)
+        if "/push/" not in path:
+            body = json.loads(request.content) if request.content else None
+            self.asked.append((request.method, path.partition("/2.2.1/")[2], body))
+            return self.answers.pop(0) if self.answers else envelope()
         self.pushes.append((request.method, path.partition("/push/")[2], request.content.decode()))
         return self.push_answers.pop(0) if self.push_answers else envelope()
 

@@ -3,15 +3,13 @@
 import threading
 import time
 from email.message import Message
-from typing import Any
 
-import msgspec
 import pytest
 
 from simulator.faults import RequestLog
 from simulator.platforms import Platform
 from simulator.server import Request
-from tests.simulator.conftest import ask, code, registered
+from tests.simulator.conftest import ask, code, control, registered
 from tests.simulator.fake_hub import FakeHub, envelope
 
 AT = "/ocpi/2.2.1/receiver/locations/NL/ABC/L1"
@@ -23,10 +21,6 @@ def platform(emsp: Platform) -> Platform:
     return registered(emsp)
 
 
-def control(platform: Platform, method: str, path: str, body: Any = b"") -> Any:
-    return msgspec.json.decode(ask(platform, method, f"/simulator/{path}", body).body)
-
-
 def test_status_tells_how_it_stands(platform: Platform):
     ask(platform, "PUT", AT, BODY)
 
@@ -36,19 +30,26 @@ def test_status_tells_how_it_stands(platform: Platform):
     assert status["hub"] == "NL*HUB"
     assert status["parties"] == ["DE*MSP"]
     assert status["own"] == {"tokens": 20}
-    assert status["received"] == {"locations": 1}
+    assert status["received"] == {
+        "locations": 1,
+        "tariffs": 0,
+        "sessions": 0,
+        "cdrs": 0,
+        "hubclientinfo": 0,
+    }
     assert status["received_by_owner"] == {"NL*ABC": 1}
     assert status["pushes_received"] == 1
     assert status["last_push_at"] is not None
 
 
-def test_objects_and_keys_of_both_modules(platform: Platform):
+def test_objects_and_keys_of_every_module(platform: Platform):
     ask(platform, "PUT", AT, BODY)
 
     assert control(platform, "GET", "objects/locations") == {"NL/ABC/L1": BODY}
     assert control(platform, "GET", "keys/locations") == ["NL/ABC/L1"]
     assert len(control(platform, "GET", "objects/tokens")) == 20
-    assert ask(platform, "GET", "/simulator/objects/cdrs").status == 404
+    assert control(platform, "GET", "objects/cdrs") == {}
+    assert ask(platform, "GET", "/simulator/objects/nothing").status == 404
 
 
 @pytest.mark.parametrize(

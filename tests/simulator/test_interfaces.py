@@ -157,7 +157,7 @@ def test_put_creates_then_replaces_and_get_gives_the_same_bytes(receiving: Platf
     assert [answer.status for answer in answers] == [201, 200]
     assert data(answers[0]) is None
     assert raw in ask(receiving, "GET", AT).body
-    assert receiving.status()["received"] == {"locations": 1}
+    assert receiving.status()["received"]["locations"] == 1
     assert receiving.status()["pushes_received"] == 2
 
 
@@ -215,7 +215,7 @@ def test_what_is_refused_is_not_stored(receiving: Platform, method, path, body, 
     answer = ask(receiving, method, AT + path, body)
 
     assert (answer.status, code(answer)) == expected
-    assert receiving.status()["received"] == {"locations": 0}
+    assert receiving.status()["received"]["locations"] == 0
     assert receiving.status()["pushes_received"] == 0
 
 

@@ -50,7 +50,7 @@ def test_platforms_have_200_locations_or_100_tokens_by_default(tmp_path: Path, h
     cpo = built(tmp_path, hub)
     emsp = built(tmp_path, hub, role="emsp")
 
-    assert cpo.status()["own"] == {"locations": 200}
+    assert cpo.status()["own"] == {"locations": 200, "tariffs": 3, "sessions": 0, "cdrs": 0}
     assert cpo.settings.parties == (Party("NL", "ABC"),)
     assert emsp.status()["own"] == {"tokens": 100}
     assert emsp.settings.parties == (Party("DE", "MSP"),)
@@ -98,6 +98,18 @@ def test_a_restart_under_another_url_tells_the_hub(tmp_path: Path, hub: FakeHub)
 
     assert hub.requests[-1].method == "PUT"
     assert hub.posted[-1]["url"] == "https://moved.example/ocpi/versions"
+
+
+def test_a_restart_with_other_modules_tells_the_hub(tmp_path: Path, hub: FakeHub):
+    given = options(tmp_path, "--hub-versions-url", URL, "--token", TOKEN_A)
+    register(built(tmp_path, hub), given, threading.Event())
+
+    newer = built(tmp_path, hub)
+    newer.endpoints.offer("receiver", "nltnm-wishes", newer.receiver)
+    register(newer, given, threading.Event())
+
+    assert hub.requests[-1].method == "PUT"
+    assert "nltnm-wishes RECEIVER" in newer.state["hub"]["our_offer"]
 
 
 def test_a_refusal_ends_the_program_and_silence_does_not(tmp_path: Path, hub: FakeHub, monkeypatch, capsys):

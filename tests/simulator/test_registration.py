@@ -55,14 +55,23 @@ def test_our_token_opens_everything_once_we_have_posted_it(cpo: Platform, hub: F
     assert data(raw) == [{"version": "2.2.1", "url": "https://sim.example/ocpi/2.2.1"}]
 
 
-def test_details_list_credentials_and_one_interface_each_way(cpo: Platform):
-    details = data(ask(registered(cpo), "GET", "/ocpi/2.2.1"))
+CPO_DETAILS = """credentials SENDER, locations SENDER, tariffs SENDER, sessions SENDER, cdrs SENDER,
+tokens RECEIVER, hubclientinfo RECEIVER, commands RECEIVER, chargingprofiles RECEIVER"""
+EMSP_DETAILS = """credentials SENDER, tokens SENDER, commands SENDER, chargingprofiles SENDER,
+locations RECEIVER, tariffs RECEIVER, sessions RECEIVER, cdrs RECEIVER, hubclientinfo RECEIVER"""
 
-    assert [(row["identifier"], row["role"]) for row in details["endpoints"]] == [
-        ("credentials", "SENDER"),
-        ("locations", "SENDER"),
-        ("tokens", "RECEIVER"),
-    ]
+
+@pytest.mark.parametrize(("role", "expected"), [("cpo", CPO_DETAILS), ("emsp", EMSP_DETAILS)])
+def test_details_list_every_interface_that_is_there(role: str, expected: str, request: pytest.FixtureRequest):
+    platform = registered(request.getfixturevalue(role))
+    details = data(ask(platform, "GET", "/ocpi/2.2.1"))
+
+    rows = [f"{row['identifier']} {row['role']}" for row in details["endpoints"]]
+    assert rows == expected.replace("\n", " ").split(", ")
+    for row in details["endpoints"][1:]:
+        assert row["url"] == f"https://sim.example/ocpi/2.2.1/{row['role'].lower()}/{row['identifier']}"
+        answer = ask(platform, "BREW", row["url"].removeprefix("https://sim.example"))
+        assert answer.status in (404, 405), row
 
 
 def test_a_refused_token_leaves_us_unregistered_and_our_token_dead(cpo: Platform, hub: FakeHub):
