@@ -83,7 +83,8 @@ class PlatformAdmin(CompactAdmin):
     ]  # fmt: skip
     fields = [
         "name", *readonly_fields, "base64_token", "inbound_encoding", "pull_only", "requests_per_minute",
-        "retry_schedule",
+        "retry_schedule", "authorize_timeout", "answered_for_offline", "asked_about_unknown_tokens",
+        "unknown_times_as_1970",
     ]  # fmt: skip
     inlines = [PartyInline, EndpointInline]
     actions = ["probe", "pull_changes", "pull_everything", "suspend", "start_over"]
