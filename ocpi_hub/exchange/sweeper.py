@@ -20,6 +20,17 @@ logger = logging.getLogger(__name__)
 
 _pool = ThreadPoolExecutor(max_workers=16, thread_name_prefix="sweep")
 _failing_lanes = threading.BoundedSemaphore(max(1, settings.HUB_WORKER_THREADS // 4))
+_rounds: dict[Callable[[], object], threading.Lock] = {}
+
+
+def every_round(work: Callable[[], object]) -> Callable[[], object]:
+    """Have each worker call this in every round, some seconds apart, and beat once a minute.
+
+    An app registers its work in AppConfig.ready(). In one process it never runs twice at once; several
+    processes may run it at the same moment, so it claims what it changes. It may take long and do HTTP.
+    """
+    _rounds.setdefault(work, threading.Lock())
+    return work
 
 
 def drain(platform_id: int) -> int:
@@ -45,6 +56,24 @@ def pull(platform_id: int, module: str) -> None:
         connection.close()
 
 
+def rounds() -> list[Callable[[], object]]:
+    return list(_rounds)
+
+
+def run_round(work: Callable[[], object]) -> None:
+    """One run of what an app registered, unless the last one is still under way."""
+    lock = _rounds[work]
+    if not lock.acquire(blocking=False):
+        return
+    try:
+        work()
+    except Exception:  # what one app does must not stop what others do
+        logger.exception("%s.%s failed; the next round tries again", work.__module__, work.__qualname__)
+    finally:
+        lock.release()
+        connection.close()
+
+
 def sweep() -> list[int]:
     """Expand what waits, take back what dead workers held, and name the lanes that have something to do."""
     outbox.expand()
@@ -67,6 +96,8 @@ def _run() -> None:
                 _pool.submit(_logged, drain, platform_id)
             for platform_id, module in sync.never_pulled(timezone.now()):
                 _pool.submit(_logged, pull, platform_id, module)
+            for work in rounds():
+                _pool.submit(run_round, work)
         except Exception:  # the sweep must outlive any fault of a round
             logger.exception("a sweep failed; the next one follows")
         finally:

@@ -29,6 +29,8 @@ def sweep() -> None:
     """What each worker does by itself every few seconds, started by beat for workers that cannot."""
     for platform_id in sweeper.sweep():
         drain.apply_async((platform_id,), expires=60)
+    for work in sweeper.rounds():
+        sweeper.run_round(work)
 
 
 @shared_task

@@ -12,6 +12,12 @@ from tests import examples
 
 
 @pytest.fixture(autouse=True)
+def no_rounds(monkeypatch):
+    """What apps have registered is theirs to test."""
+    monkeypatch.setattr(sweeper, "_rounds", {})
+
+
+@pytest.fixture(autouse=True)
 def kept_connection(monkeypatch):
     """The sweeper gives its connection back, which a test inside a transaction needs."""
     closed = []
@@ -37,6 +43,51 @@ def test_the_task_starts_every_lane_that_is_due(db, monkeypatch):
     tasks.sweep()
 
     assert started == [((3,), 60), ((5,), 60)]
+
+
+def test_the_task_does_what_apps_registered_as_well(db, monkeypatch):
+    done = []
+    monkeypatch.setattr(sweeper, "sweep", list)
+    sweeper.every_round(lambda: done.append("done"))
+    tasks.sweep()
+
+    assert done == ["done"]
+
+
+def test_work_of_every_round_is_registered_once(kept_connection):
+    done = []
+
+    def work():
+        done.append("done")
+        sweeper.run_round(work)  # what is still under way is not begun again
+
+    for _ in range(2):
+        sweeper.every_round(work)
+    for _ in range(2):
+        for registered in sweeper.rounds():
+            sweeper.run_round(registered)
+
+    assert done == ["done", "done"]
+    assert len(kept_connection) == 2
+
+
+def test_a_fault_of_one_app_stops_no_other_and_not_its_own_next_round(caplog):
+    done = []
+
+    def fails():
+        done.append("failed")
+        raise ValueError
+
+    sweeper.every_round(fails)
+    sweeper.every_round(lambda: done.append("done"))
+    for _ in range(2):
+        for work in sweeper.rounds():
+            sweeper.run_round(work)
+
+    assert done == ["failed", "done"] * 2
+    assert (
+        caplog.messages == [f"{fails.__module__}.{fails.__qualname__} failed; the next round tries again"] * 2
+    )
 
 
 def test_failing_lanes_take_a_part_of_the_threads_only(cpo, emsp, monkeypatch, kept_connection):
@@ -116,9 +167,10 @@ def test_the_sweeper_outlives_a_fault_and_works_what_it_finds(monkeypatch, caplo
     monkeypatch.setattr(sweeper.sync, "never_pulled", lambda now: [(9, "tokens")])
     monkeypatch.setattr(sweeper, "pull", lambda platform_id, module: drained.append((platform_id, module)))
     monkeypatch.setattr(sweeper, "_pool", Pool())
+    sweeper.every_round(lambda: drained.append("every round"))
     run(monkeypatch, 2)
 
-    assert drained == [7, 8, (9, "tokens")]
+    assert drained == [7, 8, (9, "tokens"), "every round"]
     assert caplog.messages == [
         "a sweep failed; the next one follows",
         "work for platform 7 stopped on a fault of the hub",
