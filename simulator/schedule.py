@@ -10,6 +10,7 @@ from time import monotonic
 
 log = logging.getLogger(__name__)
 Act = Callable[[], object]
+LONGEST = 3600.0  # seconds of one wait; what is due in a thousand years would be too much for the clock
 
 
 class Schedule:
@@ -58,6 +59,6 @@ class Schedule:
             with self.changed:
                 pause = self.heap[0][0] - monotonic() if self.heap else None
                 if pause is None or pause > 0:
-                    self.changed.wait(pause)
+                    self.changed.wait(None if pause is None else min(pause, LONGEST))
             for act in self.due(monotonic()):
                 pool.submit(self.do, act)
