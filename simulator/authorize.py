@@ -30,6 +30,7 @@ class Permit(msgspec.Struct):
     token: dict[str, Any] | None = None
     authorization_reference: str | None = None
     ms: int | None = None  # that the question took
+    unanswered: str | None = None  # why our own list had to decide
 
 
 class Authorizing:
@@ -47,7 +48,7 @@ class Authorizing:
         else:
             found = self.ask(uid, place, known)
             if found.token is None and token and token.get("valid") and token.get("whitelist") in LOCAL:
-                found = Permit("ALLOWED", "WHITELIST", token, ms=found.ms)
+                found = Permit("ALLOWED", "WHITELIST", token, ms=found.ms, unanswered=found.allowed)
         asked = found.auth_method == "AUTH_REQUEST"
         self.counts[found.allowed if asked else "WHITELIST"] += 1
         return found

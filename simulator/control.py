@@ -1,13 +1,15 @@
 """The endpoints below /simulator: what tests and the demo see and ask for, from this machine only."""
 
+import hashlib
 import ipaddress
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from simulator import ocpi
 from simulator.hub import Refused, Unreachable
-from simulator.objects import Objects
+from simulator.objects import CDRS, Module, Objects
 from simulator.ocpi import OCPIError, Party
 from simulator.server import Answer, Request
 
@@ -44,6 +46,11 @@ def _answer(platform: "Platform", request: Request, path: list[str]) -> Any:
             return platform.status()
         case "GET", ["objects", module]:
             return {item.key: msgspec.Raw(item.raw) for item in objects(platform, module).items()}
+        case "GET", ["objects", module, *key]:
+            return msgspec.Raw(one(platform, module, "/".join(key)))
+        case "GET", ["digests", module]:
+            held = objects(platform, module)
+            return {item.key: digest(held.module, item.raw) for item in held.items()}
         case "GET", ["keys", module]:
             return [item.key for item in objects(platform, module).items()]
         case "GET", ["requests"]:
@@ -72,6 +79,29 @@ def _answer(platform: "Platform", request: Request, path: list[str]) -> Any:
 
 def objects(platform: "Platform", module: str) -> Objects:
     return {**platform.owned, **platform.taken}[module]
+
+
+def one(platform: "Platform", module: str, key: str) -> bytes:
+    item = objects(platform, module).get(key)
+    if item is None:
+        raise LookupError(key)
+    return item.raw
+
+
+def digest(module: Module, raw: bytes) -> str:
+    """The same for objects that say the same; of a CDR, which nobody may change, only for the same bytes."""
+    if module is not CDRS:
+        raw = ocpi.encode(plain(ocpi.decode(raw)))
+    return hashlib.sha256(raw).hexdigest()
+
+
+def plain(value: Any) -> Any:
+    """In order of the names, and numbers without what does not count."""
+    if isinstance(value, dict):
+        return {name: plain(value[name]) for name in sorted(value)}
+    if isinstance(value, list):
+        return [plain(one) for one in value]
+    return float(value) if isinstance(value, int | Decimal) and not isinstance(value, bool) else value
 
 
 def pull(platform: "Platform", order: "PullOrder") -> dict[str, int]:

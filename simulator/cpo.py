@@ -56,6 +56,7 @@ class CPO(Platform):
             ("POST", "clock"): drivers.clock,
             ("POST", "cancel"): drivers.cancel,
             ("GET", "free"): drivers.free,
+            ("GET", "charges"): drivers.charges,
             ("GET", "cdrs"): lambda _: self.cdr_urls,
         }
 

@@ -7,7 +7,7 @@ import msgspec
 
 from simulator import cars, ocpi
 from simulator.cars import Stay
-from simulator.charging import Clock, Taken
+from simulator.charging import Clock, Taken, tariff_of
 from simulator.places import Place
 from simulator.server import Request
 
@@ -49,7 +49,8 @@ class Drivers:
         place = self.place(wanted)
         uid = wanted.uid or self.some_card()
         if place is None or uid is None:
-            return {"session": None, "problem": "No EVSE is free" if place is None else "We know no card"}
+            problem = "No EVSE is free" if place is None else "We know no card"
+            return {"session": None, "problem": problem, "allowed": None, "unanswered": None}
         permit = self.platform.authorizing.permit(uid, place)
         told = {**msgspec.to_builtins(permit), "uid": uid, "session": None, "problem": None}
         told.update(zip(("location", "evse", "connector"), place.ids, strict=True))
@@ -99,8 +100,22 @@ class Drivers:
                 "key": place.item.key,
                 **dict(zip(("location", "evse", "connector"), place.ids, strict=True)),
                 "kw": place.kw,
+                "tariff": tariff_of(place, self.platform.tariffs(place.owner)),
             }
             for place in self.platform.places.free(SHOWN)
+        ]
+
+    def charges(self, request: Request) -> list[dict[str, Any]]:
+        """Who charges now."""
+        return [
+            {
+                "session": charge.session["id"],
+                "reference": charge.session.get("authorization_reference"),
+                **dict(zip(("location", "evse", "connector"), charge.place.ids, strict=True)),
+                "status": charge.session["status"],
+                "kwh": charge.delivered,
+            }
+            for charge in list(self.platform.charging.running.values())
         ]
 
     def clock(self, request: Request) -> dict[str, float]:

@@ -56,7 +56,7 @@ class Remote:
         sender = self.platform.settings.parties[0]
         to = Party.parse(wanted.to) if wanted.to else None
         if name == "STOP_SESSION":
-            owner, session_id = self.session(wanted.session)
+            owner, session_id = self.session(wanted.session, wanted.reference)
             return to or owner, {"session_id": session_id}, sender
         if name == "CANCEL_RESERVATION":
             if not wanted.reservation:
@@ -106,15 +106,17 @@ class Remote:
                 return token
         raise ValueError(f"We have no Token {uid or 'that is valid'}")
 
-    def session(self, session_id: str | None) -> tuple[Party, str]:
-        """Whose Session this is; without an id the latest one that is ACTIVE."""
+    def session(self, session_id: str | None, reference: str | None = None) -> tuple[Party, str]:
+        """Whose Session this is; without an id the latest that is ACTIVE, with the reference if one is given."""
         sessions = self.platform.taken[SESSIONS.name]
         if session_id:
             known = sessions.find(session_id)
             return (known.owner if known and known.owner else self.somebody()), session_id
         for item in reversed(sessions.items()):
-            if item.owner and item.document["status"] == "ACTIVE":
-                return item.owner, str(item.document["id"])
+            if item.owner and (reference or "").encode() in item.raw:
+                document = item.document
+                if document["status"] == "ACTIVE":
+                    return item.owner, str(document["id"])
         raise ValueError("No Session that we know is ACTIVE")
 
     def reserved_at(self, reservation: str) -> Party:

@@ -104,6 +104,7 @@ def test_when_the_emsp_cannot_be_asked_its_list_decides(
     told = charge(charging_cpo)
 
     assert told["auth_method"] == method
+    assert told["unanswered"] == ("HTTP 200, 4003 " if sessions else None)
     assert len(charging_cpo.owned["sessions"]) == sessions
 
 
