@@ -26,7 +26,7 @@ help:  ## Show this help
 
 setup: .venv/.installed .venv/.installed-dev  ## Make .venv and install what is pinned (once)
 
-demo: .venv/.installed  ## A hub and two simulated platforms (LOCATIONS=file.json PARTY=NL-ABC COUNT=200)
+demo: .venv/.installed  ## A hub and two simulated platforms (LOCATIONS=file.json PARTY=NL-ABC COUNT=200 RATE=2000)
 	@exec "$(PY)" -m simulator.demo
 
 run: .venv/.installed  ## The hub alone, as an operator runs it; its own PostgreSQL and Redis unless they are set

@@ -5,28 +5,33 @@ import json
 import os
 import secrets
 import shlex
-import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
 import httpx
 
 from simulator import files, ports, report
+from simulator.day import Day
 from simulator.ocpi import Party
-from simulator.processes import Child, dying_with, stop
+from simulator.processes import Child, Signals, dying_with, stop
 from simulator.simulated import Arrival, Simulated
+from simulator.story import Story
 from simulator.terminal import Failed, Terminal
+from simulator.variables import given_parties, number
 
 ROOT = Path(__file__).resolve().parent.parent
 READY_WITHIN = 240.0
 NEWS_EVERY = 10.0
 PULL_TRIES = 10
-MOST = 1_000_000  # Locations that a CPO invents
+MOST = 1_000_000  # Locations that a CPO invents, and charges in a day
+CHARGES_A_DAY = 10  # that a Location has, on average
+REQUESTS = 20  # that a charge takes at most, of either side
+QUOTA = 6000  # requests a minute that the hub allows a partner when nobody says otherwise
 BUSY = "already"  # in the error of a pull: the hub was reading the same list by itself
 
 
@@ -41,7 +46,9 @@ class Demo:
         self.url = (environment.get("HUB_BASE_URL") or self.listens).rstrip("/")
         self.locations = Path(environment["LOCATIONS"]).absolute() if environment.get("LOCATIONS") else None
         self.given = given_parties(environment)
-        self.count = number(environment, "COUNT", 200, 0, MOST)
+        self.rate = number(environment, "RATE", 0, 0, MOST)
+        self.minutes = number(environment, "DAY_MINUTES", 10, 1, 24 * 60)
+        self.count = number(environment, "COUNT", max(200, self.rate // CHARGES_A_DAY), 0, MOST)
         self.env = {
             **environment,
             "HUB_VAR": str(self.var),
@@ -49,6 +56,9 @@ class Demo:
             "HUB_BASE_URL": self.url,
             "HUB_ALLOW_PRIVATE_URLS": "1",
         }
+        requests = self.rate * REQUESTS // self.minutes
+        if requests > QUOTA:
+            self.env.setdefault("HUB_REQUESTS_PER_MINUTE", str(requests))
         self.children: list[Child] = []
         self.memory: dict[str, Any] = {}
         self.http = httpx.Client(trust_env=False, timeout=30)
@@ -76,7 +86,21 @@ class Demo:
         self.terminal.line(f"Admin: {self.url}/admin/  login {login['login']}  password {login['password']}")
         now = "EVSEs change their status now" if cpo.can_change() else "No EVSE can change its status"
         self.terminal.line(f"{now}. Ctrl-C stops everything and keeps the state.")
+        self.charges(cpo, emsp)
+        if self.rate:
+            say, look = self.terminal.line, self.check_children
+            Day(cpo, emsp, self.rate, self.minutes, say, look).tell()
         self.news(cpo, emsp)
+
+    def charges(self, cpo: Simulated, emsp: Simulated) -> None:
+        """With a feed the story may end early: what the hub made of the feed is still to be looked at."""
+        try:
+            Story(cpo, emsp, self.terminal.line, self.terminal.progress, self.check_children).tell()
+        except Failed as failed:
+            if not self.locations:
+                raise
+            self.terminal.line(f"The story ends here: {failed}")
+            self.check_children()
 
     def parties(self) -> list[Party]:
         if self.locations is None:
@@ -255,7 +279,7 @@ class Demo:
                 self.check_children()
                 time.sleep(0.2)
             status = cpo.status()
-            text = news_of(status, emsp.status(), before)
+            text = report.news(status, emsp.status(), before)
             if text != told:
                 self.terminal.line(f"{time.strftime('%H:%M:%S')}  {text}")
             before, told = status["changes"], text
@@ -265,53 +289,6 @@ class Demo:
             if not child.alive:
                 code = child.process.returncode
                 raise Failed(f"{child.name} ended by itself ({code}). Its last words:\n{child.last_words()}")
-
-
-def news_of(cpo: dict[str, Any], emsp: dict[str, Any], before: int) -> str:
-    text = f"{cpo['changes'] - before} status changes"
-    if cpo["last_change"]:
-        text += f", the latest {cpo['last_change']}"
-    pushes = cpo["pushes"]
-    text += f"; pushes: {pushes['sent']} sent by the CPO, {emsp['pushes_received']} received by the eMSP"
-    if pushes["pending"] or pushes["refused"]:
-        text += f", {pushes['pending']} waiting, {pushes['refused']} refused"
-    if cpo["errors"]:
-        text += f"; the CPO says: {cpo['errors'][-1]['error']}"
-    return text
-
-
-def number(environment: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
-    text = environment.get(name, "").strip() or str(default)
-    try:
-        value = int(text)
-    except ValueError:
-        raise Failed(f"{name} is not a whole number: {text[:40]!r}") from None
-    if not least <= value <= most:
-        raise Failed(f"{name} must be between {least} and {most}, and is {value}")
-    return value
-
-
-def given_parties(environment: Mapping[str, str]) -> list[Party]:
-    try:
-        return [Party.parse(text) for text in environment.get("PARTY", "").replace(",", " ").split()]
-    except ValueError as error:
-        raise Failed(f"PARTY: {error}") from error
-
-
-class Signals:
-    """The first INT, TERM or HUP ends the story; a second one, while processes end, hurries."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.raising = True
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self.came)
-
-    def came(self, *_: Any) -> None:
-        self.count += 1
-        if self.raising:
-            self.raising = False
-            raise KeyboardInterrupt
 
 
 def main() -> int:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 GRACE = 40.0  # a little more than the supervisor of the hub gives its own children
 PR_SET_PDEATHSIG = 1
@@ -68,3 +69,19 @@ def stop(children: Sequence[Child], hurry: Callable[[], bool], grace: float = GR
         if child.alive:
             child.kill()
         child.process.wait()
+
+
+class Signals:
+    """The first INT, TERM or HUP ends the story; a second one, while processes end, hurries."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.raising = True
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self.came)
+
+    def came(self, *_: Any) -> None:
+        self.count += 1
+        if self.raising:
+            self.raising = False
+            raise KeyboardInterrupt

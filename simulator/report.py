@@ -1,4 +1,4 @@
-"""What became of pulled objects, as a table for people, from the JSON of `manage.py pull --json`."""
+"""What happened, for people: pulled objects as a table, from the JSON of `manage.py pull --json`, and the news."""
 
 import re
 from collections import defaultdict
@@ -71,3 +71,16 @@ def remedies(pulls: Sequence[dict[str, Any]], command: str) -> Iterator[str]:
     }
     for platform, rule in found:
         yield f"  switch {rule} on: {command} repairs --platform {platform} --enable {rule}"
+
+
+def news(cpo: dict[str, Any], emsp: dict[str, Any], before: int) -> str:
+    text = f"{cpo['changes'] - before} status changes"
+    if cpo["last_change"]:
+        text += f", the latest {cpo['last_change']}"
+    pushes = cpo["pushes"]
+    text += f"; pushes: {pushes['sent']} sent by the CPO, {emsp['pushes_received']} received by the eMSP"
+    if pushes["pending"] or pushes["refused"]:
+        text += f", {pushes['pending']} waiting, {pushes['refused']} refused"
+    if cpo["errors"]:
+        text += f"; the CPO says: {cpo['errors'][-1]['error']}"
+    return text

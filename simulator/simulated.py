@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from simulator import ports
+from simulator import ocpi, ports
 from simulator.ocpi import Party
 from simulator.processes import Child
 from simulator.terminal import Failed, counted
@@ -73,12 +73,31 @@ class Simulated:
         self.demo.terminal.line(f"{self.name} is registered as {who}; it has {counted(count, module)}")
 
     def get(self, path: str) -> Any:
-        return self.demo.http.get(f"http://127.0.0.1:{self.record['port']}/simulator/{path}").json()
+        return self.demo.http.get(self.url(path)).json()
+
+    def post(self, path: str, **order: Any) -> Any:
+        answer = self.demo.http.post(self.url(path), content=ocpi.encode(order), timeout=60)
+        told = answer.json()
+        if answer.status_code != 200:
+            raise Failed(f"{self.name}, {path}: {told.get('error')}")
+        return told
+
+    def raw(self, module: str, key: str) -> bytes | None:
+        """One object as it was written; None when it is not there."""
+        answer = self.demo.http.get(self.url(f"objects/{module}/{key}"))
+        return answer.content if answer.status_code == 200 else None
+
+    def document(self, module: str, key: str) -> dict[str, Any] | None:
+        raw = self.raw(module, key)
+        return dict(ocpi.decode(raw)) if raw else None
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.record['port']}/simulator/{path}"
 
     def can_change(self) -> bool:
         """Whether any of its objects can change; one does, if none has yet."""
         if not self.status()["changes"]:
-            self.demo.http.post(f"http://127.0.0.1:{self.record['port']}/simulator/change")
+            self.post("change")
         return bool(self.status()["changes"])
 
     def status(self, patient: bool = False) -> dict[str, Any]:

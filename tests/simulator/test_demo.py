@@ -17,6 +17,7 @@ from simulator import ports, report
 from simulator.demo import Demo, Failed
 from simulator.ocpi import Party
 from simulator.simulated import Simulated
+from simulator.story import Story
 from simulator.terminal import Terminal, counted
 from tests.journeys.processes import ROOT, Process, clean_environment, free_port, run, wait_until
 
@@ -33,6 +34,9 @@ def demo(**environment: str) -> Demo:
         ("HUB_PORT", "abc", "HUB_PORT is not a whole number: 'abc'"),
         ("HUB_PORT", "0", "HUB_PORT must be between 1 and 65535, and is 0"),
         ("HUB_PORT", "80000", "HUB_PORT must be between 1 and 65535, and is 80000"),
+        ("RATE", "many", "RATE is not a whole number: 'many'"),
+        ("RATE", "-1", "RATE must be between 0 and 1000000, and is -1"),
+        ("DAY_MINUTES", "0", "DAY_MINUTES must be between 1 and 1440, and is 0"),
         ("PARTY", "NLABC", "PARTY: 'NLABC' is not a party; write it as country and party, such as NL-ABC"),
     ],
 )
@@ -47,6 +51,30 @@ def test_a_wrong_variable_is_one_line_that_names_it(name: str, text: str, proble
 
 def test_a_party_may_be_written_in_small_letters() -> None:
     assert demo(PARTY="nl-abc").parties() == [Party("NL", "ABC")]
+
+
+def test_a_rate_asks_for_locations_enough_and_for_a_quota_that_does_not_hinder_it() -> None:
+    usual, busy = demo(), demo(RATE="20000", DAY_MINUTES="20")
+
+    assert (usual.rate, usual.minutes, usual.count) == (0, 10, 200)
+    assert "HUB_REQUESTS_PER_MINUTE" not in usual.env
+    assert (busy.rate, busy.minutes, busy.count) == (20000, 20, 2000)
+    assert busy.env["HUB_REQUESTS_PER_MINUTE"] == "20000"
+    assert demo(RATE="20000", COUNT="7", HUB_REQUESTS_PER_MINUTE="9").count == 7
+    assert demo(RATE="20000", HUB_REQUESTS_PER_MINUTE="9").env["HUB_REQUESTS_PER_MINUTE"] == "9"
+
+
+def test_with_a_feed_a_story_that_ends_early_is_no_reason_to_stop(tmp_path: Path, monkeypatch) -> None:
+    def fail(self: Story) -> None:
+        raise Failed("it did not come")
+
+    monkeypatch.setattr(Story, "tell", fail)
+    invented, feed = demo(), demo(LOCATIONS="feed.json", PARTY="NL-ABC")
+
+    with pytest.raises(Failed, match="it did not come"):
+        invented.charges(None, None)
+    feed.charges(None, None)
+    assert feed.terminal.output.getvalue() == "The story ends here: it did not come\n"
 
 
 def test_a_file_without_a_location_is_told(tmp_path: Path) -> None:
@@ -122,7 +150,8 @@ def test_the_help_of_make_promises_only_what_is_read() -> None:
         ["make", "help"], cwd=ROOT, env=os.environ, capture_output=True, text=True, check=True
     )
 
-    assert "RATE" not in said.stdout
+    for name in ("LOCATIONS", "PARTY", "COUNT", "RATE"):
+        assert f"{name}=" in said.stdout
 
 
 @pytest.fixture
