@@ -1,0 +1,165 @@
+"""Every interface and method, walked as every party: nobody sees or changes what is not theirs.
+
+The hub is full of objects; whichever filter by audience is taken away, one of these fails. Who may see what is in
+the table of audiences.py.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+from ocpi_hub.exchange import callbacks
+from ocpi_hub.exchange.exceptions import NotFound
+from ocpi_hub.protocol.commands import CommandResult
+from ocpi_hub.protocol.headers import MessageIDs
+from tests.conformance.audiences import (
+    CAST,
+    PLANTED,
+    REQUESTS,
+    SECRET,
+    Request,
+    is_sent,
+    join_cast,
+    marks,
+    may_see,
+    plant,
+    requests,
+)
+from tests.conformance.calls import enveloped, everything, nothing_changes, send
+from tests.conformance.modules import MODULES
+from tests.partners import Network, Partner
+
+KEPT_OUT = ("suspended", "invited")
+
+
+@pytest.fixture
+def cast(
+    network: Network,
+    settings: Any,
+    cpo: Partner,
+    rival: Partner,
+    emsp: Partner,
+    other_emsp: Partner,
+    stranger: Partner,
+    deliver: Callable[[], int],
+) -> dict[str, Partner]:
+    """Everybody, in a hub that is filled and has sent what it had to send."""
+    settings.HUB_REQUESTS_PER_MINUTE = 1_000_000
+    known = {"cpo": cpo, "rival": rival, "emsp": emsp, "other_emsp": other_emsp, "stranger": stranger}
+    cast = join_cast(network, known)
+    plant(cast)
+    deliver()
+    return cast
+
+
+def test_every_module_has_its_requests():
+    missing = set(settings.OCPI_MODULES) - set(REQUESTS)
+
+    assert missing == set(), "say in tests/conformance/audiences.py what may be asked for there"
+
+
+def test_no_mark_is_in_another():
+    assert len({planted.mark for planted in PLANTED}) == len(PLANTED)
+    assert all(marks(planted.mark) == {planted.mark} for planted in PLANTED)
+
+
+@pytest.mark.row("TRN-04", "HUB-13", "HUB-18", "SES-18", "CDR-02")
+def test_each_party_is_sent_what_is_for_it_and_nothing_else(cast):
+    sent = {
+        who: {mark for call in partner.calls for mark in marks(str(call.body))}
+        for who, partner in cast.items()
+        if who != "sister"  # whose platform is that of NL*ABC
+    }
+
+    assert sent == {who: is_sent(who) for who in sent}
+
+
+@pytest.mark.row("TRN-04", "TRN-14", "PAG-10", "SES-18", "CDR-02")
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.name)
+def test_a_list_shows_and_counts_what_is_for_the_caller_and_nothing_else(cast, module):
+    pages = {who: cast[who].get(module.list()) for who in CAST if who not in KEPT_OUT}
+
+    listed = {
+        who: {planted.mark for planted in PLANTED if planted.module == module.name and who in planted.seen_by}
+        for who in pages
+    }
+    assert {who: {item["x_mark"] for item in page.data} for who, page in pages.items()} == listed
+    assert {who: int(page.headers["X-Total-Count"]) for who, page in pages.items()} == {
+        who: len(seen) for who, seen in listed.items()
+    }
+
+
+@pytest.mark.row("TRN-04", "TRN-14", "CDR-02", "SES-18", "MET-07")
+@pytest.mark.parametrize("who", CAST)
+def test_no_request_of_a_party_shows_or_changes_what_is_not_its_own(cast, who):
+    walk = Walk(who, cast)
+    for module in settings.OCPI_MODULES:
+        for request in requests(module, who, cast):
+            walk.send(request)
+    walk.look_for_changes()
+
+    assert walk.faults == []
+    assert walk.seen == may_see(who)
+
+
+class Walk:
+    """One party on its way through the hub, and what went wrong."""
+
+    def __init__(self, who: str, cast: dict[str, Partner]) -> None:
+        self.who, self.cast = who, cast
+        self.allowed = may_see(who)
+        self.seen: set[str] = set()
+        self.faults: list[str] = []
+        self.before = everything()
+        self.last: Request | None = None
+        self.closed: set[tuple[str, str]] = set()
+
+    def send(self, request: Request) -> None:
+        # A token that opens nothing and a method that is not there are so for every addressee.
+        if (request.method, request.url) in self.closed:
+            return
+        if self.last is not None and self.last.url != request.url:
+            self.look_for_changes()
+        self.last = request
+        calls = self.calls()
+        partner = self.cast[self.who]
+        response = send(request.method, request.url, request.body, **{**partner.headers(), **request.headers})
+        shown = marks(response.content) | marks(str(response.headers))
+        self.seen |= shown
+        if shown - self.allowed or (shown and request.method != "GET"):
+            self.faults.append(f"{request}: shows {', '.join(sorted(shown - self.allowed))}")
+        if self.who in KEPT_OUT and enveloped(response).http_status != 401:
+            self.faults.append(f"{request}: HTTP {response.status_code}")
+        if response.status_code in (401, 405):
+            self.closed.add((request.method, request.url))
+        if self.calls() != calls and not request.may_be_relayed:
+            self.faults.append(f"{request}: reaches another party")
+
+    def calls(self) -> int:
+        return sum(len(partner.calls) for partner in self.cast.values())
+
+    def look_for_changes(self) -> None:
+        after = everything()
+        if changed := [name for name in after if after[name] != self.before[name]]:
+            self.faults.append(f"up to {self.last}: changes {', '.join(changed)}")
+        self.before = after
+
+
+# ------------------------------------------------------------------------------------------------- results
+@pytest.mark.row("CMD-07")
+def test_a_result_is_taken_from_the_platform_that_was_asked_only(cast):
+    others = [partner for who, partner in cast.items() if who not in ("cpo", "sister")]
+
+    with nothing_changes():
+        for partner in others:
+            with pytest.raises(NotFound):
+                arrive(partner)
+
+    assert arrive(cast["cpo"]).passed_on
+
+
+def arrive(partner: Partner) -> callbacks.Arrived:
+    body, ids = b'{"result": "ACCEPTED"}', MessageIDs.new()
+    return callbacks.arrive("commands", "START_SESSION", SECRET, partner.platform, body, CommandResult, ids)
