@@ -44,14 +44,23 @@ def hub_party() -> PartyRef:
     return PartyRef(settings.HUB_COUNTRY_CODE, settings.HUB_PARTY_ID)
 
 
-def route(routing: Routing, platform: Platform) -> Route:
-    """Where a request of this platform goes. Raises InvalidParameters, UnknownReceiver."""
-    sender = _sender(routing.sender, list(platform.parties.exclude(roles=[])))
+def from_whom(routing: Routing, platform: Platform) -> Route:
+    """Who asks, as if the hub were asked. Raises InvalidParameters."""
+    return Route(_sender(routing.sender, list(platform.parties.exclude(roles=[]))))
+
+
+def to_whom(asked: Route, routing: Routing) -> Route:
+    """Where a request goes. Raises UnknownReceiver."""
     if routing.to is None or routing.to.key == hub_party().key:
-        return Route(sender)
+        return asked
     if not is_known(routing.to.key):
         raise UnknownReceiver(f"OCPI-to names {routing.to}, and this hub knows no such party")
-    return Route(sender, routing.to)
+    return asked._replace(to=routing.to)
+
+
+def route(routing: Routing, platform: Platform) -> Route:
+    """Who asks whom. Raises InvalidParameters, UnknownReceiver."""
+    return to_whom(from_whom(routing, platform), routing)
 
 
 def is_known(key: str) -> bool:

@@ -25,7 +25,7 @@ from ocpi_hub.exchange.ownedobject import Address, OwnedObject
 from ocpi_hub.exchange.pagination import Query, page
 from ocpi_hub.exchange.relay import Question
 from ocpi_hub.exchange.renderers import answer
-from ocpi_hub.exchange.routing import Route, is_known, route
+from ocpi_hub.exchange.routing import Route, from_whom, is_known, to_whom
 from ocpi_hub.exchange.store import Stored
 from ocpi_hub.partners.models import Endpoint, Platform
 from ocpi_hub.partners.throttling import bulkhead
@@ -102,7 +102,13 @@ class RoutedView(OCPIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         if self.routed and request.method in self.methods():
-            self.route = route(Routing.from_headers(request.headers), self.platform)
+            self.route = self.routed_by(request)
+
+    def routed_by(self, request: Request) -> Route:
+        routing = Routing.from_headers(request.headers)
+        # In two steps, so that the answer to whoever names an unknown receiver has its headers, too.
+        self.route = from_whom(routing, self.platform)
+        return to_whom(self.route, routing)
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         response = super().finalize_response(request, response, *args, **kwargs)
