@@ -9,6 +9,9 @@ from django.db.models.functions import Upper
 from ocpi_hub.exchange.ownedobject import OwnedObject
 from ocpi_hub.protocol import sessions as chapter
 from ocpi_hub.protocol.types import PartyRef
+from sessions.periods import mark_of
+
+LISTED_BACK_TO = timedelta(days=30)  # where a list begins that is asked for without a date (P68)
 
 
 class Session(OwnedObject):
@@ -17,13 +20,13 @@ class Session(OwnedObject):
     owner_role = "CPO"
     audience_roles = ("EMSP",)
     addressed = True
-    appended = ("charging_periods",)
+    appended = {"charging_periods": mark_of}
     final = ("status", "COMPLETED")
     copied = (
         "start_date_time", "end_date_time", "kwh", "auth_method", "authorization_reference", "location_id",
         "evse_uid", "connector_id", "currency", "status",
     )  # fmt: skip
-    pulled_back_to = timedelta(days=30)  # a list of Sessions is always asked for from a date on (P68)
+    pulled_back_to = LISTED_BACK_TO  # a list of Sessions is always asked for from a date on (P68)
     repairs = (("VALUE", "status", {"RESERVED": "RESERVATION"}, True),)
 
     start_date_time = models.DateTimeField(default=None)

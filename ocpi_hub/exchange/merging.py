@@ -3,40 +3,45 @@
 Pure functions on parsed JSON; `children` describes the lists whose elements have a key of their own.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from ocpi_hub.exchange.digests import digest_of
 from ocpi_hub.exchange.ownedobject import Child
 from ocpi_hub.protocol.codec import InvalidObject
 
 JSONObject = dict[str, Any]
+Mark = Callable[[Any], str]  # equal for two items of a list that say the same
 
 
 def merge(
-    document: JSONObject, patch: JSONObject, children: tuple[Child, ...], appended: tuple[str, ...] = ()
+    document: JSONObject,
+    patch: JSONObject,
+    children: tuple[Child, ...],
+    appended: Mapping[str, Mark] | None = None,
 ) -> JSONObject:
     """The document with the fields that the patch names.
 
     Keyed children are merged by key and `appended` lists grow; all else is replaced.
     """
+    appended = appended or {}
     merged = dict(document)
     for name, value in patch.items():
         is_child_list = bool(children) and name == children[0].field
         if is_child_list and isinstance(value, list) and isinstance(document.get(name), list):
             merged[name] = _merge_children(document[name], value, children)
         elif name in appended and (value is None or isinstance(value, list)):
-            merged[name] = _append(document.get(name) or [], value or [])
+            merged[name] = _append(document.get(name) or [], value or [], appended[name])
         else:
             merged[name] = value
     return merged
 
 
-def _append(present: list[Any], more: list[Any]) -> list[Any]:
+def _append(present: list[Any], more: list[Any], mark_of: Mark) -> list[Any]:
     """The list with what it does not hold already; who sends the whole list again adds nothing (P86)."""
     grown = list(present)
-    seen = {digest_of(item) for item in present}
+    seen = {mark_of(item) for item in present}
     for item in more:
-        if (mark := digest_of(item)) not in seen:
+        if (mark := mark_of(item)) not in seen:
             seen.add(mark)
             grown.append(item)
     return grown

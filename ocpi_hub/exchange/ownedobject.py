@@ -4,6 +4,7 @@ A module is a model with a few class attributes and the columns that we search o
 the owner sent, as text; columns are copied from the checked Struct by store.py, the only writer of both.
 """
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, ClassVar, NamedTuple
 from urllib.parse import quote
@@ -132,7 +133,8 @@ class OwnedObject(models.Model):
     variants: ClassVar[tuple[str, ...]] = ()  # the first is the default
     variant_in_query: ClassVar[bool] = True  # whether its URL names the variant
     children: ClassVar[tuple[Child, ...]] = ()
-    appended: ClassVar[tuple[str, ...]] = ()  # lists that a PATCH adds to
+    # Lists that a PATCH adds to, each with what tells its items apart.
+    appended: ClassVar[dict[str, Callable[[Any], str]]] = {}
     copied: ClassVar[tuple[str, ...]] = ()  # columns that hold the field of that name
     addressed: ClassVar[bool] = False  # each object is for one party, see audience_of()
     push_method: ClassVar[str] = "PUT"  # how the whole object is pushed

@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from locations.models import Location
+from ocpi_hub.exchange.digests import digest_of
 from ocpi_hub.exchange.merging import lineage, merge, position, replace_part, same_id
 from ocpi_hub.protocol.codec import InvalidObject
 from tests import examples
@@ -146,11 +147,11 @@ SAME = {
 def test_lists_that_grow_get_what_they_do_not_hold(present, patch, merged):
     document = {"id": "S1", "charging_periods": present}
 
-    found = merge(document, {"charging_periods": patch}, (), ("charging_periods",))
+    found = merge(document, {"charging_periods": patch}, (), {"charging_periods": digest_of})
 
     assert found == {"id": "S1", "charging_periods": merged}
     assert document["charging_periods"] == present
 
 
 def test_what_is_no_list_is_left_to_the_check_of_the_object():
-    assert merge({}, {"charging_periods": 7}, (), ("charging_periods",)) == {"charging_periods": 7}
+    assert merge({}, {"charging_periods": 7}, (), {"charging_periods": digest_of}) == {"charging_periods": 7}
