@@ -6,7 +6,7 @@ is 4003 at once, so that a slow partner costs the others nothing. Findings of ou
 
 import logging
 from typing import NamedTuple
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 from django.core import signing
 
@@ -67,7 +67,7 @@ def ask(
     """
     assert route.to is not None
     platform = connected(route.to)
-    url = question.url or address(route.to, platform, question)
+    url = question.url or below(endpoint_of(route.to, platform, question.module, question.role), question)
     try:
         client = transports.client_for(platform)
     except UnreadableSecret as error:
@@ -81,11 +81,16 @@ def ask(
     return _acceptable(route.to, answer, platform)
 
 
-def address(to: PartyRef, platform: Platform, question: Question) -> str:
-    """The receiver's own URL. Raises HubError when it has no such interface (interpretations, P146)."""
-    endpoint = platform.endpoint(question.module, question.role)
+def endpoint_of(to: PartyRef, platform: Platform, module: str, role: str) -> str:
+    """The receiver's URL of an interface. Raises HubError when it has no such (interpretations, P146)."""
+    endpoint = platform.endpoint(module, role)
     if endpoint is None:
-        raise HubError(f"{to} is connected, but offers no {question.module} {question.role} interface")
+        raise HubError(f"{to} is connected, but offers no {module} {role} interface")
+    return endpoint
+
+
+def below(endpoint: str, question: Question) -> str:
+    """The URL of what is asked for, below the receiver's endpoint."""
     url = join(endpoint, *question.segments)
     return f"{url}{'&' if '?' in url else '?'}{question.query}" if question.query else url
 
@@ -165,7 +170,8 @@ def link_back(answer: Answer, asked: str, endpoint: str, here: str, platform: Pl
     except ValueError:
         return None
     query = parts.query
-    if parts[:3] != base[:3] or base.query:
+    # A partner that is a hub as well may have a parameter of that name in its own Link.
+    if parts[:3] != base[:3] or base.query or VIA in parse_qs(query):
         mark = signing.dumps({"url": url, "platform": platform.pk}, salt=VIA, compress=True)
         query = f"{query}&{VIA}={mark}" if query else f"{VIA}={mark}"
     return f'<{here}?{query}>; rel="next"'

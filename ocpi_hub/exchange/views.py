@@ -231,12 +231,10 @@ class SenderView(ObjectView):
         """A page of the addressee's own list; its Link leads through the hub (interpretations, P44, P48)."""
         assert self.route.to is not None
         platform = relay.connected(self.route.to)
-        parameters = self.request.query_params.copy()
-        mark = parameters.pop(relay.VIA, [""])[-1]
-        question = self.question(query=parameters.urlencode())
-        endpoint = relay.address(self.route.to, platform, question._replace(query=""))
-        asked = relay.onward(mark, platform) if mark else relay.address(self.route.to, platform, question)
-        found = self.ask(question._replace(url=asked), limit=relay.LIST_LIMIT)
+        endpoint = relay.endpoint_of(self.route.to, platform, self.module, self.role)
+        mark = self.request.query_params.get(relay.VIA)
+        asked = relay.onward(mark, platform) if mark else relay.below(endpoint, self.question())
+        found = self.ask(self.question(url=asked), limit=relay.LIST_LIMIT)
         headers = {
             name: found.headers[name]
             for name in ("X-Total-Count", "X-Limit")

@@ -1,0 +1,191 @@
+"""Direct requests: pages that lead on through the hub, the bulkhead, and the copies that are kept.
+
+What OCPI says of them is in tests/conformance/test_relay.py.
+"""
+
+import httpx
+import pytest
+from django.core import signing
+
+from ocpi_hub.exchange import relay
+from ocpi_hub.exchange.exceptions import InvalidParameters
+from ocpi_hub.exchange.relay import Question, below, link_back, onward
+from ocpi_hub.partners.models import Endpoint
+from ocpi_hub.protocol.client import Answer
+from tests.conformance.calls import to
+from tests.partners import enveloped
+
+MSP = to("DE*MSP")
+HERE = "https://hub.example/ocpi/2.2.1/sender/tokens"
+ENDPOINT = "https://msp.example/sender/tokens"
+
+
+# ---------------------------------------------------------------------------------------------- pure: addresses
+@pytest.mark.parametrize(
+    ("endpoint", "segments", "query", "url"),
+    [
+        (ENDPOINT, (), "", ENDPOINT),
+        (f"{ENDPOINT}/", (), "a=1", f"{ENDPOINT}/?a=1"),
+        (f"{ENDPOINT}/", ("A/B", "ä ?"), "", f"{ENDPOINT}/A%2FB/%C3%A4%20%3F"),
+        (ENDPOINT, ("..", "authorize"), "type=", f"{ENDPOINT}/%2E%2E/authorize?type="),
+        ("https://msp.example/?m=tokens", (), "a=%2F", "https://msp.example/?m=tokens&a=%2F"),
+        ("https://msp.example/?m=tokens", ("X",), "a=1", "https://msp.example/X?m=tokens&a=1"),
+    ],
+)
+def test_what_is_asked_for_is_below_the_receivers_endpoint(endpoint, segments, query, url):
+    assert below(endpoint, Question("tokens", "SENDER", "GET", segments, query)) == url
+
+
+# -------------------------------------------------------------------------------------------------- pure: links
+def answered(link):
+    return Answer(200, httpx.Headers({"Link": link} if link else {}), b"", 0.1)
+
+
+def to_next(url):
+    return f'<{url}>; rel="next"'
+
+
+@pytest.fixture
+def msp(emsp):
+    return emsp.platform
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        None,
+        "",
+        '<https://msp.example/sender/tokens?offset=2>; rel="prev"',
+        "https://msp.example/sender/tokens?offset=2",
+        to_next("https://[msp.example/sender/tokens"),
+    ],
+)
+def test_without_a_link_to_a_next_page_there_is_none(msp, link):
+    assert link_back(answered(link), ENDPOINT, ENDPOINT, HERE, msp) is None
+
+
+@pytest.mark.parametrize(
+    ("link", "query"),
+    [
+        (f"{ENDPOINT}?offset=2&limit=2", "offset=2&limit=2"),
+        ("?offset=2", "offset=2"),
+        ("tokens?offset=2", "offset=2"),
+        ("//msp.example/sender/tokens?cursor=%2F+%20", "cursor=%2F+%20"),
+    ],
+)
+def test_a_link_to_the_partners_own_endpoint_has_its_query_at_the_hub(msp, link, query):
+    assert link_back(answered(to_next(link)), ENDPOINT, ENDPOINT, HERE, msp) == to_next(f"{HERE}?{query}")
+
+
+@pytest.mark.parametrize(
+    ("link", "asked", "endpoint", "meant"),
+    [
+        ("https://other.example/p/2", ENDPOINT, ENDPOINT, "https://other.example/p/2"),
+        (f"{ENDPOINT}/page/2?a=1", ENDPOINT, ENDPOINT, f"{ENDPOINT}/page/2?a=1"),
+        ("http://msp.example/sender/tokens?a=1", ENDPOINT, ENDPOINT, "http://msp.example/sender/tokens?a=1"),
+        ("page/3", f"{ENDPOINT}/page/2", ENDPOINT, f"{ENDPOINT}/page/page/3"),
+        ("?m=tokens&offset=2", "https://msp.example/?m=tokens", "https://msp.example/?m=tokens",
+         "https://msp.example/?m=tokens&offset=2"),
+        (f"{ENDPOINT}?via=its-own", ENDPOINT, ENDPOINT, f"{ENDPOINT}?via=its-own"),
+    ],
+)  # fmt: skip
+def test_a_link_elsewhere_is_carried_in_a_sealed_parameter(msp, link, asked, endpoint, meant):
+    link = link_back(answered(to_next(link)), asked, endpoint, HERE, msp)
+
+    sealed = httpx.URL(link[1 : link.index(">")]).params.get_list("via")[-1]
+    assert onward(sealed, msp) == meant
+
+
+@pytest.mark.parametrize("change", [lambda seal: seal[:-1], lambda seal: "x" + seal, lambda seal: "its-own"])
+def test_a_seal_that_is_not_ours_is_refused(msp, change):
+    seal = signing.dumps({"url": ENDPOINT, "platform": msp.pk}, salt=relay.VIA)
+
+    with pytest.raises(InvalidParameters, match="via: follow the Link of the page before as it is"):
+        onward(change(seal), msp)
+
+
+def test_a_seal_for_another_purpose_is_refused(msp):
+    with pytest.raises(InvalidParameters):
+        onward(signing.dumps({"url": ENDPOINT, "platform": msp.pk}), msp)
+
+
+# -------------------------------------------------------------------------------------------- lists, to the end
+def pages_at(emsp, *urls):
+    """A list of which each page is at another URL; the first is at the endpoint."""
+
+    def page(request):
+        url = str(request.url)
+        if url not in urls:
+            return enveloped(status_code=2001, http_status=404)
+        number = urls.index(url)
+        following = urls[number + 1 : number + 2]
+        link = {"Link": f'<{following[0]}>; rel="next"'} if following else {}
+        return enveloped([{"uid": f"T{number}"}], **{"X-Total-Count": str(len(urls)), "X-Limit": "1"}, **link)
+
+    emsp.answers.append(page)
+
+
+def read(partner, path):
+    """All pages of a list at another party, following Link."""
+    pages = []
+    while path:
+        pages.append(partner.get(path, **MSP))
+        path = pages[-1].next_path
+    return pages
+
+
+@pytest.mark.parametrize(
+    "urls",
+    [
+        [ENDPOINT, f"{ENDPOINT}?page=2", f"{ENDPOINT}?page=3"],
+        [ENDPOINT, f"{ENDPOINT}/pages/2", "https://msp.example/elsewhere?p=3&p=%2F"],
+        ["https://msp.example/i.php?m=tokens", "https://msp.example/i.php?m=tokens&page=2",
+         "https://msp.example/i.php?m=tokens&page=3"],
+        [ENDPOINT, f"{ENDPOINT}?via=its-own-seal", f"{ENDPOINT}?via=its-own-seal-2&limit=1"],
+        [ENDPOINT, f"{ENDPOINT}/2", f"{ENDPOINT}?page=3"],
+    ],
+    ids=["at the endpoint", "elsewhere", "an endpoint with a query", "a hub behind the hub", "there and back"],
+)  # fmt: skip
+def test_a_list_is_read_to_its_end_wherever_its_links_lead(cpo, emsp, urls):
+    Endpoint.objects.filter(platform=emsp.platform, module="tokens", role="SENDER").update(url=urls[0])
+    pages_at(emsp, *urls)
+
+    pages = read(cpo, "sender/tokens")
+
+    assert [page.data for page in pages] == [[{"uid": "T0"}], [{"uid": "T1"}], [{"uid": "T2"}]]
+    assert [call.url for call in emsp.calls] == urls
+    assert [(page.headers["X-Total-Count"], page.headers["X-Limit"]) for page in pages] == [("3", "1")] * 3
+    assert all("msp.example" not in page.headers.get("Link", "") for page in pages)
+
+
+def test_a_changed_seal_is_2001_and_nobody_is_asked(cpo, emsp):
+    pages_at(emsp, ENDPOINT, "https://msp.example/elsewhere")
+    following = cpo.get("sender/tokens", **MSP).next_path
+    emsp.calls.clear()
+
+    answered = cpo.get(following[:-2], **MSP)
+
+    assert answered.codes == (200, 2001)
+    assert answered.message == "via: follow the Link of the page before as it is"
+    assert emsp.calls == []
+
+
+def test_a_link_is_of_use_at_its_own_party_only(cpo, emsp, stranger):
+    pages_at(emsp, ENDPOINT, "https://msp.example/elsewhere")
+    following = cpo.get("sender/tokens", **MSP).next_path
+
+    answered = cpo.get(following, **to("FR*XYZ"))
+
+    assert answered.codes == (200, 2001)
+    assert answered.message == "via: that Link is of another party; repeat OCPI-to of the page before"
+    assert stranger.calls == []
+
+
+@pytest.mark.parametrize("count", ["many", "-1", "1.5", ""])
+def test_counts_that_are_none_are_left_out(cpo, emsp, count):
+    emsp.answers.append(lambda request: enveloped([], **{"X-Total-Count": count, "X-Limit": count}))
+
+    answered = cpo.get("sender/tokens", **MSP)
+
+    assert answered.codes == (200, 1000)
+    assert answered.headers.keys().isdisjoint({"X-Total-Count", "X-Limit"})
