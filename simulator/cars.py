@@ -53,7 +53,7 @@ def hours(number: Decimal | float) -> Decimal:
     return max(Decimal(number).quantize(HOUR, ROUND_UP), HOUR)
 
 
-def short(kw: Decimal, minutes: int = 45) -> Stay:
+def short(kw: Decimal, minutes: int = 60) -> Stay:
     """A car that is full after so many minutes, for those who watch."""
     return Stay((kw * minutes / 60).quantize(Decimal("0.001")), kw)
 

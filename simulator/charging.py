@@ -6,6 +6,7 @@ it is going to take, and those of a simulated day are dated by the clock of that
 
 import secrets
 import threading
+from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 PERIODS = 6  # about so many charging periods in a charge
 LONGEST = Decimal(24)  # hours
+RECENT = 100  # charges that are remembered when they are over
 PLUGGING = 0.3  # seconds from PENDING to ACTIVE
 BILLING = 0.2  # seconds between two looks whether the Session's end has been told
 WATT_HOUR = Decimal("0.001")
@@ -94,6 +96,7 @@ class Charging:
         self.platform = platform
         self.sessions, self.cdrs = platform.owned[SESSIONS.name], platform.owned[CDRS.name]
         self.running: dict[str, Charge] = {}
+        self.recent: deque[Charge] = deque(maxlen=RECENT)
         self.started = self.completed = 0
         self.clock = Clock(platform.settings.speed)
 
@@ -122,6 +125,7 @@ class Charging:
             key, place, document, tariffs, tariff_id, stay, step, self.clock.speed, start, begun=not pending
         )
         self.running[key] = charge
+        self.recent.append(charge)
         self.started += 1
         self.keep(charge)
         self.platform.queues[SESSIONS.name].add((key,))

@@ -106,7 +106,8 @@ class Drivers:
         ]
 
     def charges(self, request: Request) -> list[dict[str, Any]]:
-        """Who charges now."""
+        """Who charges now, and who did lately."""
+        charging = self.platform.charging
         return [
             {
                 "session": charge.session["id"],
@@ -115,7 +116,7 @@ class Drivers:
                 "status": charge.session["status"],
                 "kwh": charge.delivered,
             }
-            for charge in list(self.platform.charging.running.values())
+            for charge in dict.fromkeys([*list(charging.running.values()), *list(charging.recent)])
         ]
 
     def clock(self, request: Request) -> dict[str, float]:

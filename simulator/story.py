@@ -12,6 +12,8 @@ PATIENCE = 20.0  # seconds in which each thing must have come
 PERIODS = 3  # charging periods that are awaited before somebody stops
 BY_CARD = ("sessions RECEIVER", "cdrs RECEIVER", "tokens SENDER")
 REMOTE = ("sessions RECEIVER", "cdrs RECEIVER", "commands RECEIVER")
+FULL = "  The car is full before anybody stops it"
+BEGUN = ("ACTIVE", "COMPLETED")
 NOT_OFFERED = ("HTTP 404", "HTTP 405", "HTTP 501")
 CARDS = 5  # that are tried, because the eMSP blocks one now and then
 
@@ -39,6 +41,7 @@ class Story:
     ) -> None:
         self.cpo, self.emsp = cpo, emsp
         self.say, self.show, self.look = say, show, look
+        self.before = 0  # requests that the eMSP had taken before this chapter
 
     def tell(self) -> None:
         place = self.place()
@@ -85,15 +88,16 @@ class Story:
         )
         key = self.session_key(place, told["session"])
         self.charge(key)
-        self.cpo.post("stop", session=told["session"])
-        self.say("  The driver holds the card again and leaves")
+        stopped = self.cpo.post("stop", session=told["session"])["stopped"]
+        self.say("  The driver holds the card again and leaves" if stopped else FULL)
         self.end(key)
 
     def hold_card(self, place: dict[str, Any]) -> dict[str, Any] | None:
         where = {name: place[name] for name in ("location", "evse", "connector")}
+        self.before = self.emsp.status()["requests"]
         cards = [token for token in self.emsp.get("objects/tokens").values() if asks(token)]
         for card in sorted(cards, key=trust)[:CARDS]:
-            told: dict[str, Any] = self.cpo.post("charge", uid=card["uid"], minutes=45, **where)
+            told: dict[str, Any] = self.cpo.post("charge", uid=card["uid"], minutes=60, **where)
             answer = str(told["unanswered"] or told["allowed"])
             if answer.startswith(NOT_OFFERED):
                 self.say(f"A charge by card is not told of: the hub does not authorize ({answer})")
@@ -107,6 +111,7 @@ class Story:
 
     def remote(self, place: dict[str, Any]) -> None:
         where = {name: place[name] for name in ("location", "evse", "connector")}
+        self.before = self.emsp.status()["requests"]
         to = "-".join(place["key"].split("/")[:2])
         order = self.emsp.post("command", command="start", to=to, wait=PATIENCE, **where)
         self.answered("Remote start from the eMSP", order)
@@ -118,8 +123,15 @@ class Story:
         key = self.session_key(place, session["session"])
         self.charge(key)
         order = self.emsp.post("command", command="stop", session=session["session"], wait=PATIENCE)
-        self.answered("  Remote stop", order)
+        if order["state"] == "refused" and not self.charging(session["session"]):
+            self.say(FULL)
+        else:
+            self.answered("  Remote stop", order)
         self.end(key)
+
+    def charging(self, session_id: str) -> bool:
+        charges = self.cpo.get("charges")
+        return any(one["session"] == session_id and one["status"] != "COMPLETED" for one in charges)
 
     def answered(self, what: str, order: dict[str, Any]) -> None:
         direct = (order["response"] or {}).get("result") or f"HTTP {order['http_status']} {order['message']}"
@@ -131,10 +143,9 @@ class Story:
 
     def charge(self, key: str) -> None:
         """Until the eMSP knows the Session as ACTIVE, with some charging periods."""
-        asked = self.emsp.status()["requests"]
         name = key.rpartition("/")[2]
-        self.until(lambda: self.status_of(key) == "ACTIVE", f"the Session {name} is ACTIVE at the eMSP")
-        self.say(f"  Session {name} is ACTIVE at the eMSP")
+        self.until(lambda: self.status_of(key) in BEGUN, f"the Session {name} is ACTIVE at the eMSP")
+        self.say(f"  Session {name} is {self.status_of(key)} at the eMSP")
 
         def periods() -> bool:
             session = self.emsp.document("sessions", key) or {}
@@ -143,7 +154,7 @@ class Story:
 
         self.until(periods, f"the Session {name} has {PERIODS} charging periods at the eMSP")
         session = self.emsp.document("sessions", key) or {}
-        patches = [one for one in self.emsp.get(f"requests?since={asked}") if one["method"] == "PATCH"]
+        patches = [one for one in self.emsp.get(f"requests?since={self.before}") if one["method"] == "PATCH"]
         count = sum(one["path"].upper().endswith(f"/{name}") for one in patches)
         self.say(
             f"  {count} PATCHes came to the eMSP: {len(session['charging_periods'])} charging periods, "

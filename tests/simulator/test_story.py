@@ -22,7 +22,7 @@ from simulator.terminal import Failed
 from tests.simulator.conftest import ABC, MSP, ask, make
 from tests.simulator.relay_hub import RelayHub
 
-SPEED = 30_000
+SPEED = 60_000
 
 
 class InProcess:
@@ -103,7 +103,7 @@ Remote start from the eMSP: direct answer ACCEPTED, result ACCEPTED after \d+ ms
 
 
 def test_the_story_tells_two_charges_with_what_each_shows(pair: tuple[CPO, EMSP]):
-    pair[0].charging.clock.speed = 6000  # so that the stop comes before the car is full
+    pair[0].charging.clock.speed = 2000  # so that the stop comes before the car is full
 
     lines = told(pair)
 
@@ -120,6 +120,13 @@ def test_the_story_tells_two_charges_with_what_each_shows(pair: tuple[CPO, EMSP]
     references = {item.document["authorization_reference"] for item in emsp.taken["cdrs"].items()}
     assert len(references) == 2
     assert cpo.status()["error_count"] == emsp.status()["error_count"] == 0
+
+
+def test_a_car_that_is_full_before_the_stop_is_told_of(pair: tuple[CPO, EMSP]):
+    lines = told(pair)
+
+    assert lines.count("  The car is full before anybody stops it") == 2
+    assert lines.count("  The CDR at the eMSP equals the CDR the CPO sent") == 2
 
 
 def test_a_cdr_that_was_changed_on_its_way_is_no_success(pair: tuple[CPO, EMSP], hub: RelayHub):
