@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterable
 
 from django.db import connection, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from ocpi_hub.exchange import doorbell
@@ -95,10 +96,10 @@ def publish_result(callback: Callback, body: bytes, ids: MessageIDs) -> None:
 def cover(model: type[OwnedObject], address: Address, audience: str) -> None:
     """What waits for a party and has just reached it directly need not be delivered any more."""
     waiting = Delivery.objects.filter(
+        Q(key=address.key) | Q(key__startswith=f"{address.key}/"),
         platform__parties__key=audience,
         module=model.module,
         parent_key=address.parent.key,
-        key__startswith=address.key,
         to_party=audience,
         state=Delivery.State.PENDING,
     )
