@@ -1,7 +1,9 @@
 """Tokens: the type belongs to the key, which the model declares; a PUT need not repeat it in the URL."""
 
+from contextlib import suppress
+
 from ocpi_hub.exchange.views import ReceiverView, SenderView
-from ocpi_hub.protocol.codec import parse
+from ocpi_hub.protocol.codec import InvalidObject, parse
 from tokens.models import Token
 
 
@@ -18,7 +20,8 @@ class TokensReceiver(ReceiverView):
         Many partners PUT tokens of other types without it; there the body tells what they mean.
         """
         if self.request.method == "PUT" and "type" not in self.request.query_params:
-            raw = parse(self.request.body)
-            if isinstance(raw, dict) and raw.get("type") in Token.variants:
-                return str(raw["type"])
+            with suppress(InvalidObject):  # of which the store tells, where it is for the store
+                raw = parse(self.request.body)
+                if isinstance(raw, dict) and raw.get("type") in Token.variants:
+                    return str(raw["type"])
         return super().variant()

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
@@ -277,17 +278,17 @@ class ReceiverView(ObjectView):
         stored = self.keep(write, address, body)
         return answer(http_status=201 if stored.created else 200, message=stored.note)
 
-    def keep(self, write: Write, address: Address, body: bytes, audience: str | None = None) -> Stored:
+    def keep(self, write: Write, address: Address, body: bytes) -> Stored:
         """Store and publish in one transaction (a push in six hops, docs/architecture.md)."""
         with transaction.atomic():
-            stored = write(self.model, address, body, self.platform, audience)
-            if audience is None and stored.audience and not is_known(stored.audience):
+            stored = write(self.model, address, body, self.platform, None)
+            if stored.audience and not is_known(stored.audience):
                 raise UnknownReceiver(f"it belongs to {stored.audience}, and this hub knows no such party")
             if not stored.stale:
                 self.publish(address, stored, body)
         return stored
 
-    def publish(self, address: Address, stored: Stored, body: bytes) -> None:
+    def publish(self, address: Address, stored: Stored, body: bytes | None) -> None:
         method = self.request.method or ""
         outbox.publish(self.model, address, stored, self.platform, self.ids, method=method, body=body or None)
 
@@ -299,36 +300,37 @@ class ReceiverView(ObjectView):
         back, and the sender is told that it was not reached.
         """
         assert self.route.to is not None
-        self.must_be_an_object(body)
+        self.must_be_json(body)
         try:
             found = self.ask(self.question())
         except Unanswered:
             self.keep_copy(write, address, body, reached=False)
             raise
         if found.ok:
+            if self.request.method != "PATCH":
+                outbox.cover(self.model, address, self.route.to.key)
             self.keep_copy(write, address, body, reached=True)
         return self.pass_back(found)
 
-    def must_be_an_object(self, body: bytes) -> None:
+    def must_be_json(self, body: bytes) -> None:
         """What is no JSON goes no further; our other findings are for our own copy only."""
         if self.request.method != "DELETE":
-            store.as_object(store.parse(body))
+            with suppress(InvalidObject):
+                store.parse(body)
 
-    def keep_copy(self, write: Write, address: Address, body: bytes, *, reached: bool) -> Stored | None:
+    def keep_copy(self, write: Write, address: Address, body: bytes, *, reached: bool) -> None:
         """Our copy of what went to one party, where our check passes; it never changes what the sender hears."""
         assert self.route.to is not None
         audience = self.route.to.key
         try:
-            if not reached:
-                return self.keep(write, address, body, audience)
             with transaction.atomic():
                 stored = write(self.model, address, body, self.platform, audience)
-                if self.request.method != "PATCH":
-                    outbox.cover(self.model, address, audience)
+                if not reached and not stored.stale:
+                    # Whatever comes in until then, the receiver gets the state of that moment.
+                    self.publish(address, stored, None)
         except (InvalidObject, OCPIError) as fault:
-            logger.info("%s/%s for %s is not kept: %s", self.module, address.path, audience, fault)
-            return None
-        return stored
+            # Not by its id: that of a token says who charges where.
+            logger.info("%s of %s for %s is not kept: %s", self.module, address.owner, audience, fault)
 
     # --------------------------------------------------------------------------------------- whose it is
     def address(self) -> Address:
