@@ -227,6 +227,15 @@ class OwnedObject(models.Model):
         return []
 
     @classmethod
+    def review_many(cls, wires: list[Any]) -> list[list[str]]:
+        """The same for several objects, for a module that looks up what the hub knows beside them."""
+        return [cls.review(wire) for wire in wires]
+
+    @classmethod
+    def must_fit(cls, wire: Any) -> None:
+        """Raise InvalidObject when what never changes cannot stand beside what the hub has; asked once, when new."""
+
+    @classmethod
     def columns(cls, wire: Any) -> dict[str, Any]:
         """The values of the module's own columns, from the checked Struct."""
         return {name: getattr(wire, name) for name in cls.copied}

@@ -31,6 +31,10 @@ OLDER_THAN_OURS = "accepted, but not stored: last_updated is older than that of 
 HAVE_IT_ALREADY = "the hub has exactly this already"
 
 
+class Contradiction(InvalidObject):
+    """Something else came under the id of what never changes."""
+
+
 class Stored(NamedTuple):
     """What became of an object."""
 
@@ -87,15 +91,16 @@ def patch(
 def add(
     model: Model, address: Address, incoming: Incoming, source: Platform, audience: str | None = None
 ) -> Stored:
-    """Create an object that never changes. The same one again is found; another of that id is InvalidObject."""
+    """Create an object that never changes. The same one again is found; another of that id is a Contradiction."""
     digest = digest_of(parse(incoming.document.encode()))
     audience = model.audience_of(incoming.wire) if audience is None else audience
     _serialise(f"{model.module}/{address.key}")
     for row in model.objects.at(address):
         if row.digest != digest:
-            raise InvalidObject("$", f"differs from what came as {row} at {_minute(row)}; that one stays")
+            raise Contradiction("$", f"differs from what came as {row} at {_minute(row)}; that one stays")
         if row.audience == audience:
             return Stored(row.pk, created=False, stale=True, audience=audience, note=HAVE_IT_ALREADY)
+    model.must_fit(incoming.wire)
     writing = Writing(address, incoming, digest, audience=audience)
     return save_many(model, [writing], source)[0]
 
@@ -212,7 +217,11 @@ def save_many(model: Model, writings: list[Writing], source: Platform) -> list[S
     """Write different objects by one upsert of documents and columns; what became of each, in their order."""
     if not writings:
         return []
-    rows = [_values(model, writing, source) for writing in writings]
+    findings = model.review_many([writing.incoming.wire for writing in writings])
+    rows = [
+        {**_values(model, writing, source), "findings": said}
+        for writing, said in zip(writings, findings, strict=True)
+    ]
     deleted = _deleted(model, writings) if model.deletable else set()
     written = _upsert(model, rows)
     found = [written.get(_name(model, row)) for row in rows]
@@ -250,7 +259,6 @@ def _values(model: Model, writing: Writing, source: Platform) -> dict[str, Any]:
         "digest": writing.digest,
         "missing_since": None,
         "deleted_at": None,
-        "findings": model.review(wire),
         **model.columns(wire),
     }
 
@@ -272,6 +280,7 @@ def _upsert(model: Model, rows: list[dict[str, Any]]) -> dict[str, tuple[int, bo
     conflict = ", ".join(_KEY + ((model.variant_field,) if model.variant_field else ()))
     returned = ["country_code", "party_id", "object_id", "audience", *filter(None, [model.variant_field])]
     values = ", ".join([f"({', '.join(['%s'] * len(names))})"] * len(rows))
+    may_change = "false" if model.immutable else "true"
     # What a final object is replaced by has to be newer, not only as new.
     final = f"OR {table}.{connection.ops.quote_name(model.final[0])} = %s" if model.final else "OR %s"
     # Names come from the models, never from a message; every value is a parameter. What comes again after it
@@ -281,9 +290,9 @@ def _upsert(model: Model, rows: list[dict[str, Any]]) -> dict[str, tuple[int, bo
         f"ON CONFLICT ({conflict}) DO UPDATE SET {changes}, changed_at = now(), "
         f"inserted_in = CASE WHEN {table}.deleted_at IS NULL THEN {table}.inserted_in"
         f" ELSE pg_current_xact_id() END "
-        f"WHERE {table}.last_updated < excluded.last_updated OR {table}.last_updated > %s"
-        f" OR {table}.deleted_at IS NOT NULL"
-        f" OR ({table}.last_updated = excluded.last_updated AND NOT (false {final})) "
+        f"WHERE {table}.deleted_at IS NOT NULL OR {may_change} AND"
+        f" ({table}.last_updated < excluded.last_updated OR {table}.last_updated > %s"
+        f" OR ({table}.last_updated = excluded.last_updated AND NOT (false {final}))) "
         f"RETURNING id, (xmax = 0), {', '.join(map(connection.ops.quote_name, returned))}"
     )
     with connection.cursor() as cursor:

@@ -6,6 +6,7 @@ may reach their server late; a full one also notes what its owner no longer list
 """
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -15,12 +16,14 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from ocpi_hub.exchange import outbox, store
+from ocpi_hub.exchange import outbox, refusals, store
 from ocpi_hub.exchange.delivery import masked
-from ocpi_hub.exchange.models import Pull, RefusedObject
+from ocpi_hub.exchange.models import Pull
 from ocpi_hub.exchange.ownedobject import Address, OwnedObject, owned_models
 from ocpi_hub.exchange.partnerlists import PartnerList, PullFailed
+from ocpi_hub.exchange.pulledobjects import Taken, clash, content_of, mark_of, name_of, second
 from ocpi_hub.exchange.repairs import RepairTable
+from ocpi_hub.exchange.routing import is_known
 from ocpi_hub.partners.models import Endpoint, Party, Platform
 from ocpi_hub.protocol.codec import InvalidObject, MalformedJSON, check, normalise_times, parse
 from ocpi_hub.protocol.headers import MessageIDs
@@ -151,9 +154,10 @@ class _Run:
         self.refusals: list[dict[str, str]] = []
         self.owners: set[str] = {party.key}
         self.seen: list[int] = []
-        self.contradicted: set[tuple[str, ...]] = (
-            set()
-        )  # objects that must not change, and came with other content
+        self.known: dict[str, bool] = {}
+        self.for_others: Counter[str] = Counter()  # objects for parties that the hub does not know
+        # Objects that must not change, and came with other content or for another party.
+        self.contradicted: set[tuple[str, ...]] = set()
         self.allowed = set(
             platform.parties.filter(roles__contains=[model.owner_role]).values_list("key", flat=True)
         )
@@ -178,6 +182,7 @@ class _Run:
                     self._note_missing(pull)
             pull.finished_at = timezone.now()
             pull.save()
+        self._note_others()
         return Report(pull, self.repairs.save(), self.refusals)
 
     def _begin(self) -> Pull:
@@ -224,7 +229,7 @@ class _Run:
         with transaction.atomic():
             self._store(pull, documents)
             self._touch(pull)
-        if pull.refused > MOST_REFUSED:
+        if pull.refused - self.for_others.total() > MOST_REFUSED:
             raise PullFailed(
                 f"page {pull.pages + 1}: more than {MOST_REFUSED} objects are refused, the last ones too"
             )
@@ -240,24 +245,29 @@ class _Run:
     # ------------------------------------------------------------------------------------------- storing
     def _store(self, pull: Pull, documents: list[bytes]) -> None:
         """Store a page; what is new or changed is published, what cannot be taken is written down."""
-        taken: dict[tuple[str, ...], _Taken] = {}
+        taken: dict[tuple[str, ...], Taken] = {}
+        first: dict[tuple[str, ...], Taken] = {}
         for document in documents:
             pull.received += 1
             item = self._take(pull, document)
-            if item:
+            if item is None:
+                continue
+            if reason := second(self.model, item, first.setdefault(item.mark[:-1], item)):
+                self._contradict(pull, item, reason)
+            else:
                 taken[item.mark] = item
         present = self._present(list(taken.values()))
-        news = [item for mark, item in taken.items() if self._is_news(pull, item, present.get(mark))]
+        news = [item for item in taken.values() if self._is_news(pull, item, present)]
         self._keep(pull, news)
-        self._forget_refusals(
-            [name for mark, item in taken.items() if mark not in self.contradicted for name in item.names]
-        )
+        whole = [name for mark, item in taken.items() if mark not in self.contradicted for name in item.names]
+        refusals.forget(self.platform, self.model.module, whole)
 
-    def _take(self, pull: Pull, document: bytes) -> "_Taken | None":
+    def _take(self, pull: Pull, document: bytes) -> Taken | None:
         """A checked object of an owner that this platform speaks for, or None when it was refused."""
         raw: Any = None
         received: str | None = None
         try:
+            document = self.model.incoming(document, self.platform)
             raw = parse(document)
             try:
                 wire = check(raw, self.model.wire)
@@ -275,6 +285,11 @@ class _Run:
             self._refuse(pull, raw, document, str(fault))
             return None
         self.owners.add(owner.key)
+        audience = self.model.audience_of(wire)
+        if audience and not self._knows(audience):
+            self.for_others[audience] += 1
+            pull.refused += 1
+            return None
         pull.repaired += received is not None
         address = Address(
             owner,
@@ -282,46 +297,52 @@ class _Run:
             (),
             getattr(wire, self.model.variant_field) if self.model.variant_field else "",
         )
-        return _Taken(address, incoming, store.digest_of(raw), received, self.model.audience_of(wire))
+        return Taken(address, incoming, store.digest_of(raw), received, audience)
 
-    def _present(self, items: "list[_Taken]") -> dict[tuple[str, ...], OwnedObject]:
-        """The rows that the store has of these objects, locked, in one query."""
+    def _knows(self, audience: str) -> bool:
+        """Whether the hub knows the party that an object is for; what is for others is no business of it."""
+        if audience not in self.known:
+            self.known[audience] = is_known(audience)
+        return self.known[audience]
+
+    def _present(self, items: list[Taken]) -> dict[tuple[str, ...], OwnedObject]:
+        """The rows that the store has of these objects, whoever they are for, locked, in one query."""
         rows = self.model.objects.select_for_update().filter(
             key__in=[item.address.object_id.upper() for item in items],
             owner_key__in={item.address.owner.key for item in items},
-            audience__in={item.audience for item in items},
         )
-        return {_mark(row.own_address, row.audience): row for row in rows.order_by("id")}
+        if not self.model.addressed:
+            rows = rows.filter(audience="")
+        return {mark_of(row.own_address, row.audience): row for row in rows.order_by("id")}
 
-    def _is_news(self, pull: Pull, item: "_Taken", row: OwnedObject | None) -> bool:
+    def _is_news(self, pull: Pull, item: Taken, present: dict[tuple[str, ...], OwnedObject]) -> bool:
         """Whether its content is to be stored; counts it when not."""
-        moment = store.aware(item.incoming.wire.last_updated)
+        row = present.get(item.mark)
         if row is not None:
             self.seen.append(row.pk)
             if row.missing_since:
                 self.model.objects.filter(pk=row.pk).update(missing_since=None)
-            if row.deleted_at:
-                return True
-            if store.is_newer(row.last_updated, moment):
-                pull.stale += 1
-                return False
-            if (row.digest or store.digest_of(parse(row.document.encode()))) == item.digest:
-                pull.unchanged += 1
-                if not row.digest:
-                    self.model.objects.filter(pk=row.pk).update(digest=item.digest)
-                return False
-            if self.model.immutable:
-                reason = (
-                    f"differs from what came as {row}, and {self.model.module} never change; the first stays"
-                )
-                self._refuse(
-                    pull, parse(item.incoming.document.encode()), item.incoming.document.encode(), reason
-                )
-                self.contradicted.add(item.mark)
-                return False
+        if reason := clash(self.model, item, present):
+            self._contradict(pull, item, reason)
+            return False
+        if row is None or row.deleted_at:
+            return True
+        if store.is_newer(row.last_updated, store.aware(item.incoming.wire.last_updated)):
+            pull.stale += 1
+            return False
+        if content_of(row) == item.digest:
+            pull.unchanged += 1
+            if not row.digest:
+                self.model.objects.filter(pk=row.pk).update(digest=item.digest)
+            return False
         return True
 
-    def _keep(self, pull: Pull, news: "list[_Taken]") -> None:
+    def _contradict(self, pull: Pull, item: Taken, reason: str) -> None:
+        document = item.incoming.document.encode()
+        self._refuse(pull, parse(document), document, reason)
+        self.contradicted.add(item.mark)
+
+    def _keep(self, pull: Pull, news: list[Taken]) -> None:
         """Store, count and publish."""
         writings = [
             store.Writing(item.address, item.incoming, item.digest, item.received, item.audience)
@@ -345,25 +366,22 @@ class _Run:
         pull.refused += 1
         token = self.platform.token
         reason = masked(reason, token)
-        name = masked(_name(raw, self.model), token)
+        name = masked(name_of(raw, self.model), token)
         self.refusals.append({"id": name, "reason": reason})
-        text = masked(document.decode(errors="replace").replace("\x00", "�"), token)
-        row, created = RefusedObject.objects.get_or_create(
-            platform=self.platform,
-            module=self.model.module,
-            object_key=name,
-            defaults={"reason": reason, "document": text},
-        )
-        if not created:
-            row.reason, row.document, row.times = reason, text, row.times + 1
-            row.save()
+        refusals.note(self.platform, self.model.module, name, reason, document)
         if pull.refused <= MOST_LOGGED:
             logger.warning("%s %s of %s is refused: %s", self.model.module, name, self.party, reason)
 
-    def _forget_refusals(self, names: list[str]) -> None:
-        RefusedObject.objects.filter(
-            platform=self.platform, module=self.model.module, object_key__in=names
-        ).delete()
+    def _note_others(self) -> None:
+        """One line for each party that the hub does not know; what was listed for it is not kept."""
+        for audience, count in self.for_others.items():
+            reason = (
+                f"{count} in the last list belong to {audience}, and this hub knows no such party: not kept"
+            )
+            name = f"all for {audience}"
+            self.refusals.append({"id": name, "reason": reason})
+            refusals.note(self.platform, self.model.module, name, reason, b"", times=count)
+            logger.warning("%s of %s: %s", self.model.module, self.party, reason)
 
     def _note_missing(self, pull: Pull) -> None:
         """After a full crawl, what the owner did not list is marked, or deleted where owners may delete (P69)."""
@@ -381,38 +399,3 @@ class _Run:
                     self.model, row.own_address, deleted, self.platform, self.ids, method="DELETE", bulk=True
                 )
             logger.info("%s/%s is deleted: its owner no longer lists it", self.model.module, row)
-
-
-class _Taken(NamedTuple):
-    """A pulled object that passed."""
-
-    address: Address
-    incoming: store.Incoming
-    digest: str
-    received: str | None  # as it came, when it was repaired
-    audience: str
-
-    @property
-    def mark(self) -> tuple[str, ...]:
-        return _mark(self.address, self.audience)
-
-    @property
-    def names(self) -> list[str]:
-        """What it may have been called when it was refused: an object may leave its owner out."""
-        return [f"{self.address.owner}/{self.address.object_id}", self.address.object_id]
-
-
-def _mark(address: Address, audience: str) -> tuple[str, ...]:
-    return (address.owner.key, address.object_id.upper(), address.variant, audience)
-
-
-def _name(raw: Any, model: type[OwnedObject]) -> str:
-    """What a refused object calls itself, as far as it does."""
-    if not isinstance(raw, dict):
-        return "not an object"
-    parts = (raw.get("country_code"), raw.get("party_id"), raw.get(model.id_field))
-    country_code, party_id, object_id = (
-        "" if part is None else str(part).replace("\x00", "") for part in parts
-    )
-    owner = f"{country_code}*{party_id}/" if country_code or party_id else ""
-    return f"{owner}{object_id or 'without an id'}"[:200]

@@ -1,0 +1,127 @@
+"""CDRs out of a partner's list: taken once, never changed, and only for providers that the hub knows."""
+
+import pytest
+
+from cdrs.models import CDR
+from ocpi_hub.exchange import store, sync
+from ocpi_hub.exchange.models import Message, RefusedObject
+from ocpi_hub.exchange.ownedobject import Address
+from ocpi_hub.protocol.codec import dump
+from ocpi_hub.protocol.types import PartyRef
+from tests import examples
+from tests.conformance.calls import nothing_changes, to
+
+pytestmark = pytest.mark.django_db
+
+LATER, EARLIER = "2026-03-02T08:00:00Z", "2026-02-01T08:00:00Z"
+
+
+def of(country_code, party_id, **changes):
+    token = examples.cdr()["cdr_token"] | {"country_code": country_code, "party_id": party_id}
+    return examples.cdr(cdr_token=token, **changes)
+
+
+def pull(cpo, *documents):
+    cpo.lists["cdrs"] = list(documents)
+    [report] = sync.pull_platform(cpo.platform.pk, "cdrs", full=True)
+    return report
+
+
+def refusals():
+    return list(RefusedObject.objects.values_list("object_key", "reason"))
+
+
+@pytest.mark.row("CDR-07")
+@pytest.mark.parametrize("moment", [LATER, EARLIER, "2026-03-01T08:00:00Z"])
+def test_other_content_under_a_known_id_is_refused_whenever_it_is_from(cpo, emsp, moment):
+    cpo.post("receiver/cdrs", examples.cdr())
+
+    with nothing_changes(besides=(sync.Pull,)):
+        report = pull(cpo, examples.cdr(total_energy=21, last_updated=moment))
+
+    assert (report.pull.refused, report.pull.stale) == (1, 0)
+    assert refusals() == [
+        ("NL*ABC/CDR1", "differs from what came as NL/ABC/CDR1, and cdrs never change; the first stays")
+    ]
+
+
+@pytest.mark.row("CDR-07")
+def test_of_one_id_twice_in_a_page_the_first_is_taken(cpo, emsp):
+    report = pull(cpo, examples.cdr(), examples.cdr(total_energy=21, last_updated=LATER), examples.cdr())
+
+    assert (report.pull.new, report.pull.refused) == (1, 1)
+    assert CDR.objects.get().total_energy == 20
+    assert refusals() == [
+        ("NL*ABC/CDR1", "differs from what came as NL*ABC/CDR1, and cdrs never change; the first stays")
+    ]
+
+
+@pytest.mark.row("CDR-02", "CDR-07")
+def test_a_known_cdr_does_not_come_again_for_another_provider(cpo, emsp, other_emsp):
+    cpo.post("receiver/cdrs", examples.cdr())
+
+    with nothing_changes(besides=(sync.Pull,)):
+        report = pull(cpo, of("AT", "PRO", last_updated=LATER))
+
+    assert report.pull.refused == 1
+    assert other_emsp.get("sender/cdrs").data == []
+
+
+@pytest.mark.row("CDR-07")
+def test_two_writers_at_once_cannot_change_it_either(cpo, emsp):
+    """What a pull found missing may have been posted since; the database itself keeps the first."""
+    cpo.post("receiver/cdrs", examples.cdr())
+    address = Address(PartyRef("NL", "ABC"), "CDR1")
+    newer = examples.cdr(total_energy=21, last_updated=LATER)
+
+    with nothing_changes():
+        stored = store.save(CDR, address, store.examine(CDR, newer, dump(newer)), cpo.platform)
+
+    assert stored.stale
+
+
+@pytest.mark.row("CDR-02")
+def test_what_is_listed_for_providers_that_the_hub_does_not_know_is_not_kept(cpo, emsp):
+    report = pull(
+        cpo, of("FR", "AAA", id="A1"), examples.cdr(), of("FR", "AAA", id="A2"), of("fr", "bbb", id="B1")
+    )
+
+    assert (report.pull.received, report.pull.new, report.pull.refused) == (4, 1, 3)
+    assert list(CDR.objects.values_list("object_id", "audience")) == [("CDR1", "DE*MSP")]
+    assert sorted(refusals()) == [
+        ("all for FR*AAA", "2 in the last list belong to FR*AAA, and this hub knows no such party: not kept"),
+        ("all for FR*BBB", "1 in the last list belong to FR*BBB, and this hub knows no such party: not kept"),
+    ]
+    assert set(RefusedObject.objects.values_list("document", flat=True)) == {""}
+
+
+def test_a_list_that_is_mostly_for_others_is_read_to_its_end(cpo, emsp, monkeypatch):
+    monkeypatch.setattr(sync, "MOST_REFUSED", 1)
+
+    report = pull(cpo, *(of("FR", "AAA", id=f"A{n}") for n in range(4)), examples.cdr())
+
+    assert (report.pull.state, report.pull.new, report.pull.refused) == ("DONE", 1, 4)
+
+
+@pytest.mark.row("CDR-01", "CDR-02")
+def test_a_pulled_cdr_goes_to_the_owner_of_its_token_only(cpo, emsp, other_emsp, stranger, deliver):
+    pull(cpo, examples.cdr(), of("AT", "PRO", id="CDR2"))
+    deliver()
+
+    assert [call.body["id"] for call in emsp.received("POST")] == ["CDR1"]
+    assert [call.body["id"] for call in other_emsp.received("POST")] == ["CDR2"]
+    assert stranger.received() == []
+    assert [item["id"] for item in emsp.get("sender/cdrs").data] == ["CDR1"]
+
+
+def test_a_pulled_cdr_that_went_to_one_party_directly_reaches_the_owner_of_its_token_too(
+    cpo, emsp, other_emsp
+):
+    """It was addressed past the owner of its token, who is to have it all the same."""
+    cpo.post("receiver/cdrs", examples.cdr(), **to("AT*PRO"))
+
+    report = pull(cpo, examples.cdr())
+
+    assert (report.pull.new, report.pull.refused) == (1, 0)
+    assert sorted(CDR.objects.values_list("audience", flat=True)) == ["AT*PRO", "DE*MSP"]
+    assert Message.objects.get().audience == "DE*MSP"
