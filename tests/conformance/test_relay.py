@@ -1,6 +1,6 @@
 """HUB, UID, RSP and PAG rows of direct requests: OCPI-to names another party, and the hub takes them there.
 
-How copies of relayed objects are kept is in tests/exchange/test_relay.py.
+What is kept of pushes is in tests/exchange/test_copies.py.
 """
 
 import json

@@ -1,17 +1,25 @@
-"""Direct requests: pages that lead on through the hub, the bulkhead, and the copies that are kept.
+"""Direct requests: pages that lead on through the hub, and what a partner that answers slowly costs the others.
 
-What OCPI says of them is in tests/conformance/test_relay.py.
+What OCPI says of them is in tests/conformance/test_relay.py, what is kept of pushes in test_copies.py.
 """
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 from django.core import signing
+from django.db import connection, transaction
 
-from ocpi_hub.exchange import relay
+from ocpi_hub.exchange import relay, transports
 from ocpi_hub.exchange.exceptions import InvalidParameters
 from ocpi_hub.exchange.relay import Question, below, link_back, onward
-from ocpi_hub.partners.models import Endpoint
+from ocpi_hub.exchange.routing import Route
+from ocpi_hub.partners.models import Endpoint, Platform
 from ocpi_hub.protocol.client import Answer
+from ocpi_hub.protocol.headers import MessageIDs
+from ocpi_hub.protocol.types import PartyRef
+from tests import examples
 from tests.conformance.calls import to
 from tests.partners import enveloped
 
@@ -189,3 +197,104 @@ def test_counts_that_are_none_are_left_out(cpo, emsp, count):
 
     assert answered.codes == (200, 1000)
     assert answered.headers.keys().isdisjoint({"X-Total-Count", "X-Limit"})
+
+
+# ----------------------------------------------------------------------------------- what waiting costs the others
+class Slow:
+    """A partner that answers when it is told to; `arrived()` waits until so many requests are with it."""
+
+    def __init__(self, partner):
+        self.requests, self.go_on = threading.Semaphore(0), threading.Event()
+        partner.answers.append(self.answer)
+
+    def answer(self, request):
+        self.requests.release()
+        assert self.go_on.wait(30)
+
+    def arrived(self, count):
+        assert all(self.requests.acquire(timeout=30) for _ in range(count))
+
+
+def ask(partner, party):
+    try:
+        return partner.get("sender/tokens", **to(party)).codes
+    finally:
+        connection.close()
+
+
+def test_no_connection_and_no_transaction_is_held_while_a_partner_answers(transactional_db, cpo, emsp):
+    held = []
+    emsp.answers.append(
+        lambda request: held.append(connection.connection is not None or connection.in_atomic_block)
+    )
+
+    cpo.put("receiver/locations/NL/ABC/LOC1", examples.location(), **MSP)
+    cpo.get("sender/tokens", **MSP)
+    cpo.get("sender/tokens/04A1B2C3D4", **MSP)
+
+    assert held == [False] * 3
+
+
+def test_a_relay_inside_a_transaction_is_a_fault(transactional_db, cpo, emsp):
+    asked = Question("tokens", "SENDER", "GET")
+    route = Route(PartyRef("NL", "ABC"), PartyRef("DE", "MSP"))
+
+    with transaction.atomic(), pytest.raises(transports.InsideTransaction):
+        relay.ask(route, asked, MessageIDs.new())
+
+    assert emsp.calls == []
+
+
+def test_of_one_slow_partner_so_many_requests_wait_and_others_are_served(
+    transactional_db, settings, cpo, emsp, stranger
+):
+    settings.HUB_CONCURRENT_RELAYS = 2
+    slow = Slow(emsp)
+    with ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(ask, cpo, "DE*MSP") for _ in range(2)]
+        slow.arrived(2)
+        third = cpo.get("sender/tokens", **MSP)
+        other = cpo.get("sender/tokens", **to("FR*XYZ"))
+        slow.go_on.set()
+        codes = [one.result() for one in waiting]
+
+    assert third.codes == (200, 4003)
+    assert third.message == "too many requests wait for this party already; try again in a moment"
+    assert other.codes == (200, 1000)
+    assert codes == [(200, 1000)] * 2
+    assert len(emsp.calls) == 2
+    assert ask(cpo, "DE*MSP") == (200, 1000)
+
+
+def test_slow_partners_together_leave_threads_for_what_needs_no_relay(
+    transactional_db, settings, cpo, emsp, stranger
+):
+    settings.HUB_RELAYS_TOGETHER = 1
+    slow = Slow(emsp)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(ask, cpo, "DE*MSP")
+        slow.arrived(1)
+        other = cpo.get("sender/tokens", **to("FR*XYZ"))
+        own = cpo.get("sender/tokens")
+        slow.go_on.set()
+
+    assert (other.codes, own.codes, waiting.result()) == ((200, 4003), (200, 1000), (200, 1000))
+    assert stranger.calls == []
+
+
+def test_a_partner_that_fails_leaves_its_place(settings, cpo, emsp):
+    settings.HUB_CONCURRENT_RELAYS = 1
+    emsp.answers.append(lambda request: httpx.Response(500))
+
+    assert [cpo.get("sender/tokens", **MSP).status_code for _ in range(3)] == [4000] * 3
+    assert len(emsp.calls) == 3
+
+
+def test_an_unreadable_token_for_a_partner_is_4000_and_the_operators_to_mend(cpo, emsp, caplog):
+    Platform.objects.filter(pk=emsp.platform.pk).update(token_cipher="written with another key")
+
+    answered = cpo.get("sender/tokens", **MSP)
+
+    assert answered.codes == (200, 4000)
+    assert answered.message == "the hub cannot call this party; its operator is told"
+    assert "nothing can be relayed to DE*MSP" in caplog.text
