@@ -95,6 +95,9 @@ PLANTED = [
     # A copy for one party is between those two, and no list has it (interpretations, P33).
     *(Planted(module, "cpo", NOBODY, sent_to="emsp") for module in ("locations", "tariffs")),
     Planted("tokens", "emsp", NOBODY, sent_to="cpo"),
+    # Ids that one operator alone uses: these a Sender's single object could find.
+    Planted("locations", "cpo", CUSTOMERS, id="OBJECT2"),
+    Planted("locations", "cpo", NOBODY, sent_to="emsp", id="OBJECT3"),
     # What its owner deleted.
     Planted("tariffs", "cpo", NOBODY, id="OBJECT2", deleted=True),
     # What is for the provider of its token, or for the one that it was addressed to.
