@@ -94,7 +94,7 @@ class Charging:
 
     def __init__(self, platform: "CPO") -> None:
         self.platform = platform
-        self.sessions, self.cdrs = platform.owned[SESSIONS.name], platform.owned[CDRS.name]
+        self.sessions = platform.owned[SESSIONS.name]
         self.running: dict[str, Charge] = {}
         self.recent: deque[Charge] = deque(maxlen=RECENT)
         self.started = self.completed = 0
@@ -127,7 +127,7 @@ class Charging:
         self.running[key] = charge
         self.recent.append(charge)
         self.started += 1
-        self.keep(charge)
+        self.platform.write(SESSIONS, ocpi.encode(document))
         self.platform.queues[SESSIONS.name].add((key,))
         if pending:
             self.platform.schedule.after(PLUGGING, lambda: self.activate(charge))
@@ -197,21 +197,20 @@ class Charging:
             fields["total_cost"] = costs(charge.tariffs, document["charging_periods"])["total_cost"]
         fields["last_updated"] = ocpi.later(document["last_updated"], ocpi.now())
         document.update(fields)
-        self.keep(charge)
+        if charge.over:
+            self.platform.write(SESSIONS, ocpi.encode(document))
+        else:
+            self.sessions.put(ocpi.encode(document))
         patch = {**fields, "charging_periods": periods} if periods else fields
         self.platform.queues[SESSIONS.name].add((charge.key,), "PATCH", ocpi.encode(patch))
-
-    def keep(self, charge: Charge) -> None:
-        self.sessions.put(ocpi.encode(charge.session))
 
     def bill(self, charge: Charge) -> None:
         """The CDR follows the Session's last change, however long the hub takes for that."""
         if self.platform.queues[SESSIONS.name].waiting((charge.key,)):
             self.platform.schedule.after(BILLING, lambda: self.bill(charge))
             return
-        raw = ocpi.encode(cdr(charge))
-        self.cdrs.put(raw)
-        self.platform.queues[CDRS.name].add((self.cdrs.key_of(raw),))
+        key = self.platform.write(CDRS, ocpi.encode(cdr(charge)))
+        self.platform.queues[CDRS.name].add((key,))
 
     def find(self, session_id: str, owner: Party | None) -> Charge | None:
         """A charge that is under way."""

@@ -1,5 +1,6 @@
 """The simulated CPO: owns Locations, Tariffs, Sessions and CDRs, lets cars charge, and receives Tokens."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from simulator import documents, ocpi, profiles
@@ -8,6 +9,7 @@ from simulator.charging import Charging
 from simulator.commands import CommandsReceiver
 from simulator.drivers import Drivers
 from simulator.hub import Client, Reply
+from simulator.journal import Journal
 from simulator.objects import CDRS, CLIENTS, LOCATIONS, SESSIONS, TARIFFS, TOKENS, Item, Module
 from simulator.ocpi import Party
 from simulator.places import Places, Spot, usable
@@ -28,6 +30,7 @@ NEXT = {  # what an EVSE may do next, the likely thing more often
     "INOPERATIVE": ("AVAILABLE",),
     "UNKNOWN": ("AVAILABLE",),
 }
+ENDED = ("COMPLETED", "INVALID")  # Sessions
 GUESSES = 50  # how many Locations are looked at for one that is healthy enough
 
 
@@ -43,6 +46,7 @@ class CPO(Platform):
         self.charging = Charging(self)
         self.results, self.reservations = Results(self), Reservations(self)
         self.authorizing = Authorizing(self)
+        self.journal = Journal(state.path.with_suffix(".charges"))
         self.cdr_urls: dict[str, str | None] = {}  # where the hub says that a CDR is, by its key
         sessions = SessionsSender(self.senders[SESSIONS.name], self.charging)
         self.endpoints.offer("sender", SESSIONS.name, sessions)
@@ -59,6 +63,43 @@ class CPO(Platform):
             ("GET", "charges"): drivers.charges,
             ("GET", "cdrs"): lambda _: self.cdr_urls,
         }
+
+    # -- what outlives a restart
+
+    def load(self, raws: Iterable[bytes]) -> None:
+        if self.state["source"] != self.settings.source:
+            self.journal.void()
+        super().load(raws)
+        objects, taken = self.journal.read()
+        for (module, key), raw in objects.items():
+            self.owned[module].put(raw)
+            if module == SESSIONS.name:
+                self.resume(key)
+            elif (module, key) in taken:
+                self.cdr_urls[key] = taken[module, key]
+            else:
+                self.queues[module].add((key,))
+
+    def resume(self, key: str) -> None:
+        """Nobody knows what became of a charge that was under way: its Session will not be billed."""
+        item = self.item(SESSIONS, (key,))
+        document = item.document
+        if document["status"] in ENDED:
+            return
+        stamp = ocpi.later(document["last_updated"], ocpi.now())
+        raw = ocpi.encode({**document, "status": "INVALID", "last_updated": stamp})
+        self.write(SESSIONS, raw)
+        self.queues[SESSIONS.name].add((key,))
+        location = LOCATIONS.key(item.owner, document["location_id"])
+        self.set_status((location, document["evse_uid"]), "AVAILABLE")
+
+    def write(self, module: Module, raw: bytes) -> str:
+        """Own a Session or a CDR as it is now, also after a restart; answers its key."""
+        objects = self.owned[module.name]
+        objects.put(raw)
+        key = objects.key_of(raw)
+        self.journal.write(module.name, key, raw)
+        return key
 
     # -- what happens in the field
 
@@ -131,7 +172,8 @@ class CPO(Platform):
         routing = ocpi.routing(self.registration.hub_party, self.item(module, part).owner)
         reply = self.call(module.name, "RECEIVER", method, (), body, routing)
         if reply.success:
-            self.cdr_urls[part[0]] = reply.headers.get("location")
+            self.cdr_urls[part[0]] = url = reply.headers.get("location")
+            self.journal.note_taken(module.name, part[0], url)
         return reply
 
     def more(self) -> dict[str, Any]:

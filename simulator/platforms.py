@@ -115,7 +115,7 @@ class Platform:
     # -- own objects
 
     def load(self, raws: Iterable[bytes]) -> None:
-        """Own objects as they are made, then the changes of earlier runs."""
+        """Own objects as they are made, then what earlier runs have changed."""
         self.own.load(raws)
         if self.state["source"] != self.settings.source:
             self.state["source"], self.state["changed"] = self.settings.source, {}

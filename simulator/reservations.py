@@ -51,10 +51,8 @@ class Reservations:
         self.platform.schedule.after(wait, lambda: self.expire(reservation))
 
     def tell(self, reservation: Reservation) -> None:
-        objects = self.platform.owned[SESSIONS.name]
-        raw = ocpi.encode(reservation.session)
-        objects.put(raw)
-        self.platform.queues[SESSIONS.name].add((objects.key_of(raw),))
+        key = self.platform.write(SESSIONS, ocpi.encode(reservation.session))
+        self.platform.queues[SESSIONS.name].add((key,))
 
     def expire(self, reservation: Reservation) -> None:
         if self.active.get(reservation.key) is reservation:
