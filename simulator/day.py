@@ -20,6 +20,7 @@ NEWS_EVERY = 10.0  # seconds
 REMOTE = 0.3  # of all charges are started from the eMSP's app
 STOPPED = 0.4  # of these are stopped by it as well
 THREADS = 16
+NEEDED = ("tokens SENDER", "sessions RECEIVER", "cdrs RECEIVER")
 QUIET = 5.0  # seconds without movement, after which nothing more is expected
 PATIENCE = 120.0  # seconds for what is under way at midnight
 NAMED = 3  # missing objects that are named
@@ -31,12 +32,12 @@ class Event(NamedTuple):
     reference: str
 
 
-def events(chance: random.Random, charges: int) -> list[Event]:
+def events(chance: random.Random, charges: int, remote: float = REMOTE) -> list[Event]:
     """What drivers do on this day, in order."""
     found = []
     for number in range(charges):
         hour = chance.choices(range(HOURS), ARRIVALS)[0] + chance.random()
-        if chance.random() >= REMOTE:
+        if chance.random() >= remote:
             found.append(Event(hour, "card", ""))
             continue
         reference = f"day-{chance.getrandbits(48):012x}-{number}"
@@ -61,15 +62,21 @@ class Day:
     ) -> None:
         self.cpo, self.emsp, self.say, self.look = cpo, emsp, say, look
         self.charges, self.seconds = charges, minutes * 60
-        self.events = events(random.Random(f"{seed}/day"), charges)
+        offers = self.cpo.status()["hub_offers"]
+        self.lacking = [name for name in NEEDED if name not in offers]
+        self.remote = REMOTE if "commands RECEIVER" in offers else 0.0
+        self.events = events(random.Random(f"{seed}/day"), charges, self.remote)
         self.refused: Counter[str] = Counter()  # charges that did not come about, by reason
         self.failed = 0
         self.began = 0.0
 
     def tell(self) -> None:
+        if self.lacking:
+            self.say(f"A day of charges does not pass: the hub has no {' and no '.join(self.lacking)}")
+            return
         self.say(
-            f"A day of {self.charges:,} charges passes in {self.seconds / 60:g} minutes, "
-            f"{100 * (1 - REMOTE):.0f} % by card and {100 * REMOTE:.0f} % from the app"
+            f"A day of {self.charges:,} charges passes in {self.seconds / 60:g} min, "
+            f"{100 * (1 - self.remote):.0f} % by card and {100 * self.remote:.0f} % from the app"
         )
         self.before = self.seen()
         midnight = (ocpi.now() - timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -126,10 +133,15 @@ class Day:
 
     def app(self, event: Event) -> None:
         try:
-            self.emsp.post("command", command=event.what, reference=event.reference)
+            order = self.emsp.post("command", command=event.what, reference=event.reference)
         except Failed as error:  # nothing is free, or the Session that was to be stopped is over
             if event.what == "start":
                 self.refused[str(error).rpartition(": ")[2]] += 1
+            return
+        if event.what == "start" and order["state"] == "refused":
+            self.refused[
+                (order["response"] or {}).get("result") or f"{order['status_code']} {order['message']}"
+            ] += 1
 
     # -- what is counted
 
@@ -149,13 +161,14 @@ class Day:
             "commands": commands["sent"],
             "commands accepted": sum(commands.get(state, 0) for state in ("accepted", "overdue", "done")),
             "results": commands.get("done", 0),
+            **{name: count for name, count in commands.items() if name.startswith("result ")},
             "refused": sum(queue["refused"] for queue in queues.values()),
             "failed": sum(queue["failed"] for queue in queues.values()) + cpo["results"]["failed"],
             "requests": emsp["requests"] + cpo["requests"],
         }
 
     def now(self) -> dict[str, int]:
-        return {name: count - self.before[name] for name, count in self.seen().items()}
+        return {name: count - self.before.get(name, 0) for name, count in self.seen().items()}
 
     def waiting(self) -> int:
         """What is still to be sent, charged or answered."""
@@ -197,6 +210,8 @@ class Day:
 
     def summary(self) -> Iterator[str]:
         seen = self.now()
+        words = {name: count for name, count in seen.items() if name.startswith("result ") and count}
+        results = "".join(f", {count:,} {name.removeprefix('result ')}" for name, count in words.items())
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.refused.most_common())
         yield (
             f"The day is over: {self.charges:,} charges wanted, {seen['sessions']:,} charged"
@@ -207,7 +222,7 @@ class Day:
         yield from self.balance("CDRs", "cdrs", seen["CDRs sent"], seen["CDRs received"])
         yield (
             f"Commands: {seen['commands']:,} sent, {seen['commands accepted']:,} accepted, "
-            f"{seen['results']:,} results"
+            f"{seen['results']:,} results{results}"
         )
         if seen["refused"] or seen["failed"] or self.failed:
             yield (
