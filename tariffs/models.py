@@ -1,9 +1,13 @@
 """Tariffs (mod_tariffs.asciidoc): their owner may delete them."""
 
+from typing import Any
+
 from django.db import models
+from django.utils import timezone
 
 from ocpi_hub.exchange.ownedobject import OwnedObject
 from ocpi_hub.protocol import tariffs as chapter
+from tariffs import lint
 
 
 class Tariff(OwnedObject):
@@ -21,3 +25,7 @@ class Tariff(OwnedObject):
 
     class Meta(OwnedObject.Meta):
         pass
+
+    @classmethod
+    def review(cls, wire: Any) -> list[str]:
+        return lint.findings(wire, timezone.now())
