@@ -2,26 +2,41 @@
 
 A request whose result comes later leaves with a response_url of the hub's own. What its receiver sends there
 is kept, and delivered to the response_url of whoever asked, by the lane of that partner: tried again when it
-is away, and before all else that waits for it.
+is away, and before all else that waits for it. asking.py has the two interfaces that do this.
 """
 
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+import msgspec
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from ocpi_hub.exchange import outbox, store
-from ocpi_hub.exchange.exceptions import NotFound
-from ocpi_hub.exchange.models import Callback
+from ocpi_hub.exchange.digests import digest_of
+from ocpi_hub.exchange.exceptions import NotFound, OCPIError
+from ocpi_hub.exchange.models import Callback, Message
 from ocpi_hub.exchange.routing import Route
-from ocpi_hub.partners.models import Platform
-from ocpi_hub.protocol.codec import check, dump, parse
+from ocpi_hub.partners.models import Party, Platform
+from ocpi_hub.protocol.client import Answer
+from ocpi_hub.protocol.codec import InvalidObject, MalformedJSON, check, dump, parse
+from ocpi_hub.protocol.envelope import StatusCode
 from ocpi_hub.protocol.headers import MessageIDs
 
 ACCEPTED = "ACCEPTED"
+LONGEST_WAIT = timedelta(days=400)  # that an address is kept for, however far ahead a reservation ends
+MOST_RESULTS = 20  # of one request that go on to whoever asked
+MOST_KEPT = 20_000  # characters of a request, or of its answer, that are kept to be looked at
+
+
+class Reply(NamedTuple):
+    """What a direct answer says, as far as it can be read."""
+
+    result: str = ""
+    timeout: int | None = None  # seconds
+    problem: str = ""
 
 
 class Arrived(NamedTuple):
@@ -29,33 +44,39 @@ class Arrived(NamedTuple):
 
     callback: Callback
     result: Any  # the checked Struct
-    passed_on: bool  # whether it goes to whoever asked; a repetition, or one after a refusal, does not
+    repeated: bool  # it came before
+    passed_on: bool  # it goes to whoever asked; a repetition, or one after a refusal, does not
 
 
+# ----------------------------------------------------------------------------------------------- on the way out
 def expect(
     route: Route,
     requester: Platform,
-    receiver: Platform,
     module: str,
     kind: str,
     response_url: str,
     ids: MessageIDs,
     *,
-    keep: timedelta | None = None,
+    until: datetime | None = None,
+    request: str = "",
 ) -> Callback:
-    """Note a request before it is relayed; results are taken for `keep`, or HUB_CALLBACK_DAYS."""
+    """Note a request before it is relayed. Results are taken for HUB_CALLBACK_DAYS, from `until` on if given."""
     assert route.to is not None
+    now = timezone.now()
+    last = min(max(until or now, now), now + LONGEST_WAIT)
     return Callback.objects.create(
         module=module,
         kind=kind,
         secret=secrets.token_urlsafe(32),
         requester=requester,
         from_party=route.sender.key,
-        receiver=receiver,
+        receiver=Party.objects.select_related("platform").get(key=route.to.key).platform,
         to_party=route.to.key,
         response_url=response_url,
         correlation_id=ids.correlation_id,
-        expires_at=timezone.now() + (keep or timedelta(days=settings.HUB_CALLBACK_DAYS)),
+        request=request[:MOST_KEPT],
+        created_at=now,
+        expires_at=last + timedelta(days=settings.HUB_CALLBACK_DAYS),
     )
 
 
@@ -66,40 +87,93 @@ def address(callback: Callback) -> str:
     return f"{base}/{callback.kind}/{callback.secret}"
 
 
-def answered(callback: Callback, answer: str, timeout: int | None = None) -> None:
-    """Note the direct answer."""
+def readdressed(body: bytes, response_url: str) -> bytes:
+    """A JSON object with another response_url; all else in it, and its order, stays as it was sent."""
+    fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    fields["response_url"] = msgspec.Raw(dump(response_url))
+    return msgspec.json.encode(fields)
+
+
+def in_place(result: str, message: str, status_code: StatusCode = StatusCode.SUCCESS) -> OCPIError:
+    """The direct answer that the hub gives by itself, where the receiver need not be asked, or cannot be."""
+    return OCPIError(message, status_code, data={"result": result, "timeout": 0})
+
+
+# ------------------------------------------------------------------------------------------- the direct answer
+def answered(callback: Callback, answer: Answer, struct: Any) -> None:
+    """Note the direct answer, whatever it is worth."""
+    reply = read_reply(answer.data, struct)
     Callback.objects.filter(pk=callback.pk).update(
-        answer=answer[:20], timeout=timeout, answered_at=timezone.now()
+        status_code=answer.status_code,
+        answered_at=timezone.now(),
+        reply=answer.data.decode()[:MOST_KEPT],
+        answer=reply.result[:20],
+        timeout=reply.timeout,
+        problem=reply.problem,
     )
 
 
-def unanswered(callback: Callback, problem: str) -> None:
+def unanswered(callback: Callback, error: OCPIError) -> None:
     """Note why there is no direct answer. A result may come all the same: the receiver may have got the request."""
-    Callback.objects.filter(pk=callback.pk).update(problem=problem)
+    Callback.objects.filter(pk=callback.pk).update(status_code=error.status_code, problem=str(error))
 
 
+def read_reply(data: bytes, struct: Any) -> Reply:
+    """What the data of a direct answer say; of what is not as it should be, as much as can be made out."""
+    if not data or data == b"null":
+        return Reply(problem="its answer has no data")
+    try:
+        raw = store.as_object(parse(data))
+    except (InvalidObject, MalformedJSON) as fault:
+        return Reply(problem=f"its answer cannot be read: {fault}")
+    result, timeout = raw.get("result"), raw.get("timeout")
+    reply = Reply(
+        result.strip().upper() if isinstance(result, str) else "",
+        max(0, timeout) if type(timeout) is int and timeout < 2**31 else None,
+    )
+    try:
+        check(raw, struct)
+    except InvalidObject as fault:
+        return reply._replace(problem=f"its answer is not as it should be: {fault}")
+    return reply
+
+
+# ------------------------------------------------------------------------------------------------- the results
 def arrive(
     module: str, kind: str, secret: str, platform: Platform, body: bytes, struct: Any, ids: MessageIDs
 ) -> Arrived:
     """Take a result, bare or in an envelope, and have it delivered bare. Raises NotFound, InvalidObject."""
     raw = unwrapped(store.as_object(parse(body)))
-    result = check(raw, struct)
     with transaction.atomic():
-        found = Callback.objects.select_for_update().filter(
-            module=module, kind=kind, secret=secret, receiver=platform, expires_at__gt=timezone.now()
-        )
-        callback = found.select_related("receiver", "requester").first()
-        if callback is None:
-            raise NotFound(
-                "no result is expected at this address: it is of another party, or its time is over"
-            )
-        passed_on = callback.answer in ("", ACCEPTED) and callback.result != result.result
-        callback.result, callback.result_at = result.result, timezone.now()
+        callback = _expected(module, kind, secret, platform)
+        result = check(raw, struct)
+        earlier = [digest_of(parse((row.body or "").encode())) for row in results_of(callback)]
+        repeated = digest_of(raw) in earlier
         callback.results += 1
+        if not repeated:
+            callback.result, callback.result_at = result.result, timezone.now()
         callback.save(update_fields=["result", "result_at", "results"])
+        accepted = callback.answer in ("", ACCEPTED)
+        passed_on = accepted and not repeated and len(earlier) < MOST_RESULTS
         if passed_on:
             outbox.publish_result(callback, dump(raw), ids)
-    return Arrived(callback, result, passed_on)
+    return Arrived(callback, result, repeated, passed_on)
+
+
+def _expected(module: str, kind: str, secret: str, platform: Platform) -> Callback:
+    found = Callback.objects.select_for_update(of=("self",)).filter(
+        module=module, kind=kind, secret=secret, receiver=platform, expires_at__gt=timezone.now()
+    )
+    callback = found.select_related("receiver", "requester").first()
+    if callback is None:
+        raise NotFound("no result is expected at this address: it is of another party, or its time is over")
+    return callback
+
+
+def results_of(callback: Callback) -> list[Message]:
+    """The results that went on to whoever asked, the first one first."""
+    path = outbox.result_path(callback)
+    return list(Message.objects.filter(module=Callback.MODULE, parent_key=path).order_by("id"))
 
 
 def unwrapped(raw: dict[str, Any]) -> dict[str, Any]:

@@ -130,12 +130,17 @@ class Callback(models.Model):
     to_party = models.CharField(max_length=6, help_text="who was asked")
     response_url = models.TextField(help_text="where whoever asked wants the result")
     correlation_id = models.CharField(max_length=255)
+    request = models.TextField(default="", blank=True, help_text="body or query, as it came")
     created_at = models.DateTimeField(db_default=Func(function="now"))
     expires_at = models.DateTimeField()
-    answered_at = models.DateTimeField(null=True)
+    status_code = models.PositiveSmallIntegerField(null=True, help_text="what whoever asked was told")
+    answered_at = models.DateTimeField(null=True, help_text="when there was a direct answer")
+    reply = models.TextField(default="", blank=True, help_text="the direct answer's data, as it came")
     answer = models.CharField(max_length=20, default="", blank=True, help_text="the direct answer's result")
     timeout = models.PositiveIntegerField(null=True, help_text="seconds that the receiver announced")
-    problem = models.TextField(default="", blank=True, help_text="why there is no direct answer")
+    problem = models.TextField(
+        default="", blank=True, help_text="why there is no direct answer, or none that can be read"
+    )
     result = models.CharField(max_length=20, default="", blank=True, help_text="the latest result")
     result_at = models.DateTimeField(null=True)
     results = models.PositiveIntegerField(default=0)
@@ -163,7 +168,10 @@ class Grant(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        indexes = [models.Index(fields=["token_owner", "token_key", "operator"], name="grant_of_token")]
+        indexes = [
+            models.Index(fields=["token_owner", "token_key", "operator"], name="grant_of_token"),
+            models.Index(fields=["given_at"], name="grant_age"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.reference} for {self.token_owner} {self.token_key}"

@@ -75,7 +75,7 @@ def message(
 
 def publish_result(callback: Callback, body: bytes, ids: MessageIDs) -> None:
     """Note that a result came; whoever asked gets it at its response_url, before all that waits in its lane."""
-    key = f"{callback.module}/{callback.kind}/{callback.pk}"
+    key = result_path(callback)
     result = Message(
         module=Callback.MODULE,
         row_id=callback.pk,
@@ -93,19 +93,21 @@ def publish_result(callback: Callback, body: bytes, ids: MessageIDs) -> None:
     publish_many([result])
 
 
+def result_path(callback: Callback) -> str:
+    """What the messages and deliveries of all results of one request have in common."""
+    return f"{callback.module}/{callback.kind}/{callback.pk}"
+
+
 def cover(model: type[OwnedObject], address: Address, audience: str) -> None:
     """What waits for a party and has just reached it directly need not be delivered any more."""
+    part = Q(key=address.key) | Q(key__startswith=f"{address.key}/")
+    its = {"module": model.module, "parent_key": address.parent.key}
+    now = timezone.now()
+    Message.objects.filter(part, **its, audience=audience, expanded_at=None).update(expanded_at=now)
     waiting = Delivery.objects.filter(
-        Q(key=address.key) | Q(key__startswith=f"{address.key}/"),
-        platform__parties__key=audience,
-        module=model.module,
-        parent_key=address.parent.key,
-        to_party=audience,
-        state=Delivery.State.PENDING,
+        part, **its, platform__parties__key=audience, to_party=audience, state=Delivery.State.PENDING
     )
-    waiting.update(
-        state=Delivery.State.ABSORBED, finished_at=timezone.now(), reason="its owner delivered it directly"
-    )
+    waiting.update(state=Delivery.State.ABSORBED, finished_at=now, reason="its owner delivered it directly")
 
 
 def publish_many(messages: Iterable[Message]) -> None:

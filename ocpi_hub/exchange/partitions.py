@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from ocpi_hub.exchange.models import Delivery, Message
+from ocpi_hub.exchange.models import Callback, Delivery, Grant, Message
 
 logger = logging.getLogger(__name__)
 
@@ -70,13 +70,18 @@ def drop_old(today: date | None = None) -> list[date]:
 
 
 def delete_finished() -> int:
-    """Delete deliveries and messages that were finished HUB_MESSAGE_DAYS ago; what was given up is kept."""
+    """Delete what was finished HUB_MESSAGE_DAYS ago; what was given up is kept.
+
+    An address that waits for results stays until its time is over; what an app keeps beside it goes with it.
+    """
     before = timezone.now() - timedelta(days=settings.HUB_MESSAGE_DAYS)
     finished = Delivery.objects.filter(
         state__in=[Delivery.State.DELIVERED, Delivery.State.ABSORBED], finished_at__lt=before
     )
     done = Message.objects.filter(expanded_at__lt=before, deliveries=None)
-    return sum(_delete_in_steps(rows) for rows in (finished, done))
+    over = Callback.objects.filter(expires_at__lt=timezone.now(), created_at__lt=before)
+    granted = Grant.objects.filter(given_at__lt=before)
+    return sum(_delete_in_steps(rows) for rows in (finished, done, over, granted))
 
 
 def _delete_in_steps(rows: QuerySet[Any]) -> int:

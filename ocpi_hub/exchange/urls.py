@@ -2,10 +2,10 @@
 
 from django.urls import URLPattern, re_path
 
-from ocpi_hub.exchange.views import ReceiverView, SenderView
+from ocpi_hub.exchange.views import RoutedView
 
 
-def interfaces(module: str, sender: type[SenderView], receiver: type[ReceiverView]) -> list[URLPattern]:
+def interfaces(module: str, sender: type[RoutedView], receiver: type[RoutedView]) -> list[URLPattern]:
     """URL patterns of a module; what follows the endpoint is split by the view, which knows its encoding."""
     return [
         re_path(rf"^sender/{module}(?:/(?P<rest>.*))?$", sender.as_view(), name=f"{module}-sender"),
