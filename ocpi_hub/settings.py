@@ -128,6 +128,7 @@ HUB_CONNECT_TIMEOUT = 5.0
 HUB_TOTAL_TIMEOUT = _number("HUB_TOTAL_TIMEOUT", 30)  # seconds that a partner has for one whole answer
 HUB_AUTHORIZE_TIMEOUT = 3.0  # seconds that a provider has to authorize, unless its row says other
 HUB_AUTHORIZE_DEADLINE = 5.0  # seconds in which several providers are asked
+HUB_SILENCE = _number("HUB_SILENCE", 300)  # seconds without a sign of life, and a partner is asked for one
 HUB_CALLBACK_DAYS = _number("HUB_CALLBACK_DAYS", 7)  # so long a result may come after the request
 HUB_PULL_INTERVAL = _number("HUB_PULL_INTERVAL", 3600)  # seconds between two incremental pulls
 HUB_PULL_OVERLAP = _number(

@@ -3,8 +3,9 @@
 One drain at a time holds a lane, by a lease that it renews. It claims a few due deliveries by a committed
 UPDATE, sends them one after the other and writes down what came of them in batches. Whoever dies in between
 leaves claims that expire; what was claimed is then in doubt and is sent again as the part's present state.
-After FAILURES_TO_OPEN temporary failures in a row the breaker opens: the partner counts as OFFLINE, and one
-delivery at a time probes whether it is back. When it is, everything that waited is due at once.
+After FAILURES_TO_OPEN temporary failures in a row the breaker opens: the lane rests, one delivery at a time probes
+whether it goes on, and liveness.py asks at once whether the partner is there at all. When a delivery arrives, or an
+offline partner answers, everything that waited is due at once.
 """
 
 import logging
@@ -18,6 +19,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from ocpi_hub.exchange import presence
 from ocpi_hub.exchange.delivery import (
     Parcel,
     Result,
@@ -66,6 +68,11 @@ def due_platforms(now: datetime) -> list[int]:
 def is_failing(platform_id: int) -> bool:
     """Whether the partner's last answer was a temporary failure or none."""
     return Lane.objects.filter(platform_id=platform_id, failures__gt=0).exists()
+
+
+def is_open(platform_id: int) -> bool:
+    """Whether the breaker is: failure after failure, the lane rests."""
+    return Lane.objects.filter(platform_id=platform_id, failures__gte=FAILURES_TO_OPEN).exists()
 
 
 def drain(platform_id: int) -> int:
@@ -214,7 +221,7 @@ def flush(lane: Lane, done: list[Done], claimed: list[Delivery]) -> bool:
             if item.result.verdict is not Verdict.DELIVERED:
                 _settle(lane, item, now)
         Delivery.objects.filter(pk__in=[delivery.pk for delivery in claimed]).update(claimed_at=now)
-        _follow_breaker(lane, before.failures, now)
+        _follow_breaker(lane, before.failures, any(_is_answer(item.result) for item in done), now)
     return True
 
 
@@ -304,25 +311,35 @@ def recover(now: datetime) -> int:
 
 
 # ------------------------------------------------------------------------------------------------ breaker
-def _follow_breaker(lane: Lane, failures_before: int, now: datetime) -> None:
-    """The partner's status and its waiting deliveries follow the breaker, inside the caller's transaction."""
-    platforms = Platform.objects.filter(pk=lane.pk)
+def _is_answer(result: Result) -> bool:
+    """Whether it shows that the partner can be reached and takes what it is sent, or says what is wrong with it."""
+    return result.http_status is not None and (result.refused or result.verdict is not Verdict.TEMPORARY)
+
+
+def _follow_breaker(lane: Lane, failures_before: int, answered: bool, now: datetime) -> None:
+    """Failures raise the question whether the partner is there, an answer settles it; in the caller's transaction."""
     if lane.failures >= FAILURES_TO_OPEN:
-        if platforms.filter(status=Status.CONNECTED).update(status=Status.OFFLINE, offline_since=now):
-            logger.warning("%s does not answer properly and counts as offline", lane.platform)
-    elif failures_before >= FAILURES_TO_OPEN:
-        came_back(lane.platform, now)
+        if failures_before < FAILURES_TO_OPEN:
+            logger.warning("%s fails on what it is sent; its deliveries rest", lane.platform)
+        presence.doubt(lane.pk, now)
+    elif answered:
+        presence.answered(lane.pk)
+        if failures_before >= FAILURES_TO_OPEN or lane.platform.status == Status.OFFLINE:
+            came_back(lane.platform, now)
 
 
 def came_back(platform: Platform, now: datetime) -> None:
-    """An offline partner answers again: all that waited is due, and its own data are pulled (TRN-17)."""
+    """A partner answers again: all that waited is due, and its data are pulled when it was offline (TRN-17)."""
     from ocpi_hub.exchange import sync
 
+    Lane.objects.filter(pk=platform.pk, probe_at__gt=now).update(probe_at=now)
     Delivery.objects.filter(platform=platform, state=Delivery.State.PENDING).update(next_attempt_at=now)
     row = Platform.objects.select_for_update().get(pk=platform.pk)
     if row.status != Status.OFFLINE:
         return
     since = row.offline_since
-    Platform.objects.filter(pk=platform.pk).update(status=Status.CONNECTED, offline_since=None)
+    Platform.objects.filter(pk=platform.pk).update(
+        status=Status.CONNECTED, offline_since=None, next_probe_at=now
+    )
     logger.info("%s is back", platform)
     transaction.on_commit(lambda: sync.request_pulls(platform, since=since))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
-from ocpi_hub.exchange import transports
+from ocpi_hub.exchange import presence, transports
 from ocpi_hub.exchange.delivery import describe
 from ocpi_hub.exchange.routing import hub_party
 from ocpi_hub.partners.models import Endpoint, Party, Platform
@@ -84,9 +84,12 @@ class PartnerList:
         try:
             answer = client.request("GET", url, ids=self.ids.child(), routing=routing, limit=LIST_LIMIT)
         except CallFailed as failure:
+            presence.missed(self.platform.pk)
             raise PullFailed(f"page {self.read + 1}: {failure}") from failure
         if not answer.ok:
+            presence.missed(self.platform.pk)
             raise PullFailed(f"page {self.read + 1}: {describe(answer, self.platform.token)}")
+        presence.answered(self.platform.pk)
         return answer
 
 

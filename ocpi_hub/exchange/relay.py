@@ -12,7 +12,7 @@ from django.core import signing
 
 from ocpi_hub.exchange import presence, transports
 from ocpi_hub.exchange.delivery import describe
-from ocpi_hub.exchange.exceptions import HubError, InvalidParameters, NotAnswered, NotConnected
+from ocpi_hub.exchange.exceptions import HubError, InvalidParameters, NotAnswered, NotConnected, OCPIError
 from ocpi_hub.exchange.routing import Route
 from ocpi_hub.partners.models import Party, Platform, Status
 from ocpi_hub.partners.secrets import UnreadableSecret
@@ -77,8 +77,11 @@ def ask(
     with relays.place(platform.pk):
         transports.release_connection()
         answer = _call(client, platform, question, url, ids, routing, timeout, limit)
-    presence.heard(platform.pk)
-    return _acceptable(route.to, answer, platform)
+    if not _is_acceptable(answer):
+        presence.missed(platform.pk)
+        raise _refused(route.to, answer, platform)
+    presence.answered(platform.pk)
+    return answer
 
 
 def endpoint_of(to: PartyRef, platform: Platform, module: str, role: str) -> str:
@@ -125,18 +128,21 @@ def _call(
         raise HubError(f"{routing.to} answered what cannot be read") from error
 
 
-def _acceptable(to: PartyRef, answer: Answer, platform: Platform) -> Answer:
-    """The answer itself, or the error that stands for it: its 401 or 5xx would mean another thing to the caller."""
+def _is_acceptable(answer: Answer) -> bool:
+    """Whether it may go back to whoever asked."""
     status_code = answer.status_code
     is_envelope = status_code is not None and 1000 <= status_code <= 4999 and _is_text(answer.data)
-    if is_envelope and (200 <= answer.http_status < 300 or answer.http_status in (400, 404)):
-        return answer
+    return is_envelope and (200 <= answer.http_status < 300 or answer.http_status in (400, 404))
+
+
+def _refused(to: PartyRef, answer: Answer, platform: Platform) -> OCPIError:
+    """The error that stands for an answer whose 401 or 5xx would mean another thing to the caller."""
     logger.warning("a request to %s came to nothing: %s", to, describe(answer, platform.token))
     if answer.http_status == 401:
-        raise NotConnected(f"{to} does not know this hub's token; its operator has to mend that")
-    if status_code is None:
-        raise HubError(f"{to} answered HTTP {answer.http_status} without an OCPI envelope")
-    raise HubError(f"{to} answered HTTP {answer.http_status} with status code {status_code}")
+        return NotConnected(f"{to} does not know this hub's token; its operator has to mend that")
+    if answer.status_code is None:
+        return HubError(f"{to} answered HTTP {answer.http_status} without an OCPI envelope")
+    return HubError(f"{to} answered HTTP {answer.http_status} with status code {answer.status_code}")
 
 
 def _is_text(data: bytes) -> bool:

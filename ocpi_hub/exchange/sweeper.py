@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from ocpi_hub.exchange import lanes, outbox, sync
+from ocpi_hub.exchange import lanes, liveness, outbox, sync
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +52,14 @@ def pull(platform_id: int, module: str) -> None:
     """Read a list for the first time. Of several who try, one does."""
     try:
         sync.pull_platform(platform_id, module)
+    finally:
+        connection.close()
+
+
+def probe(platform_id: int) -> None:
+    """Ask a partner whether it is there; one that hangs holds a thread for seconds."""
+    try:
+        liveness.ask(platform_id)
     finally:
         connection.close()
 
@@ -96,6 +104,8 @@ def _run() -> None:
                 _pool.submit(_logged, drain, platform_id)
             for platform_id, module in sync.never_pulled(timezone.now()):
                 _pool.submit(_logged, pull, platform_id, module)
+            for platform_id in liveness.claim(timezone.now()):
+                _pool.submit(_logged, probe, platform_id)
             for work in rounds():
                 _pool.submit(run_round, work)
         except Exception:  # the sweep must outlive any fault of a round

@@ -97,6 +97,12 @@ class Platform(models.Model):
         default=0, editable=False, help_text="calls to its versions endpoint in a row that it did not answer"
     )
     next_probe_at = models.DateTimeField(null=True, blank=True, editable=False)
+    probe_outcome = models.TextField(
+        default="",
+        blank=True,
+        editable=False,
+        help_text="what the last call to its versions endpoint came to",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     connected_at = models.DateTimeField(null=True, blank=True)
     offline_since = models.DateTimeField(null=True, blank=True)

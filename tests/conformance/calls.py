@@ -76,7 +76,7 @@ def everything(besides: tuple[type, ...] = ()) -> dict[str, list[dict[str, Any]]
 
 
 # Noted with every call, whatever comes of it.
-_BY_THE_WAY = {"first_used_at", "seen_encoding", "last_heard_at"}
+_BY_THE_WAY = {"first_used_at", "seen_encoding", "last_heard_at", "next_probe_at"}
 
 
 def rows(model: type) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from locations.models import Location
-from ocpi_hub.exchange import delivery, lanes, outbox, sweeper, sync, tasks
+from ocpi_hub.exchange import delivery, lanes, liveness, outbox, sweeper, sync, tasks
 from ocpi_hub.exchange.models import Delivery, Lane, Pull
 from ocpi_hub.exchange.sync import date_from
 from ocpi_hub.partners.models import Platform
@@ -326,8 +326,8 @@ def test_the_breaker_opens_after_five_failures_in_a_row(cpo, emsp):
     lane = Lane.objects.get()
     assert lane.failures == 5
     assert timedelta() < lane.probe_at - timezone.now() <= timedelta(seconds=emsp.platform.schedule[0])
-    assert emsp.platform.status == "OFFLINE"
-    assert emsp.platform.offline_since is not None
+    assert emsp.platform.status == "CONNECTED"
+    assert emsp.platform.next_probe_at <= timezone.now()  # whether it is there at all is asked at once
     assert len(emsp.calls) == 5
     assert list(Delivery.objects.order_by("id").values_list("tries", flat=True)) == [1, 1, 1, 1, 1, 0, 0]
     assert states() == [PENDING] * 7
@@ -350,7 +350,8 @@ def test_refusals_are_answers_and_do_not_open_the_breaker(cpo, emsp, http_status
     lanes.drain(emsp.platform.pk)
     emsp.platform.refresh_from_db()
 
-    assert (emsp.platform.status == "OFFLINE") is opens
+    assert lanes.is_open(emsp.platform.pk) is opens
+    assert (emsp.platform.next_probe_at is not None) is opens
     assert len(emsp.calls) == (5 if opens else 7)
 
 
@@ -437,6 +438,8 @@ def test_a_partner_that_is_back_gets_all_that_waited_and_is_pulled_from_before_t
     asked = []
     monkeypatch.setattr(lanes_doorbell(), "ask_for_pull", lambda *request: asked.append(request))
     open_breaker(cpo, emsp, "LOC6", "LOC7")
+    liveness.ask(emsp.platform.pk)
+    emsp.platform.refresh_from_db()
     since = emsp.platform.offline_since
     Pull.objects.create(
         platform=emsp.platform,
