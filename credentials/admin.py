@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Case, Count, IntegerField, OuterRef, QuerySet, Subquery, TextField, Value, When
+from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -16,10 +16,10 @@ from django.utils.safestring import SafeString
 from credentials import handshake
 from credentials.forms import InviteForm, RegisterForm
 from credentials.traffic import delivery_link, traffic
-from ocpi_hub.exchange import doorbell, sync
+from ocpi_hub.exchange import doorbell, presence, sync
 from ocpi_hub.exchange.admin import CompactAdmin, short
 from ocpi_hub.exchange.exceptions import OCPIError
-from ocpi_hub.exchange.models import Attempt, Delivery, Lane
+from ocpi_hub.exchange.models import Delivery, Lane
 from ocpi_hub.partners.claims import ClaimRefused
 from ocpi_hub.partners.models import Endpoint, Party, Platform, Status
 
@@ -56,19 +56,6 @@ def _count(state: str) -> Coalesce:
     return Coalesce(Subquery(rows.annotate(n=Count("pk")).values("n"), output_field=IntegerField()), 0)
 
 
-# Of an offline platform only, else the look through the attempts would be made for nothing.
-_LAST_OUTCOME = Case(
-    When(
-        status=Status.OFFLINE,
-        then=Subquery(
-            Attempt.objects.filter(platform_id=OuterRef("pk")).order_by("-at", "-id").values("outcome")[:1]
-        ),
-    ),
-    default=Value(""),
-    output_field=TextField(),
-)
-
-
 @admin.register(Platform)
 class PlatformAdmin(CompactAdmin):
     list_display = [
@@ -79,7 +66,7 @@ class PlatformAdmin(CompactAdmin):
     search_help_text = "a part of the name or of the versions URL, or a party id"
     readonly_fields = [
         "status", "why_offline", "traffic", "version", "versions_url", "seen_encoding", "connected_at",
-        "offline_since", "created_at",
+        "offline_since", "last_heard_at", "missed_probes", "next_probe_at", "probe_outcome", "created_at",
     ]  # fmt: skip
     fields = [
         "name", *readonly_fields, "base64_token", "inbound_encoding", "pull_only", "requests_per_minute",
@@ -97,7 +84,6 @@ class PlatformAdmin(CompactAdmin):
             .annotate(
                 waiting_deliveries=_count(Delivery.State.PENDING),
                 failed_deliveries=_count(Delivery.State.FAILED),
-                last_outcome=_LAST_OUTCOME,
             )
         )
 
@@ -107,7 +93,7 @@ class PlatformAdmin(CompactAdmin):
 
     @admin.display(description="why offline", empty_value="")
     def why_offline(self, row: Any) -> SafeString:
-        return short(row.last_outcome or "")
+        return short(row.probe_outcome if row.status == Status.OFFLINE else "")
 
     @admin.display(description="traffic")
     def traffic(self, row: Platform) -> SafeString:
@@ -135,20 +121,17 @@ class PlatformAdmin(CompactAdmin):
         return False
 
     # -------------------------------------------------------------------------------------------- actions
-    @admin.action(description="Probe offline partners now", permissions=["change"])
+    @admin.action(description="Probe now: is it there, does it take what waits", permissions=["change"])
     def probe(self, request: HttpRequest, rows: QuerySet[Platform]) -> None:
         for row in rows:
-            if row.status != Status.OFFLINE:
-                self.message_user(request, f"{row} is not offline.", messages.WARNING)
-            elif not probe_now(row):
-                self.message_user(
-                    request,
-                    f"Nothing waits for {row}, so there is nothing to probe it with.",
-                    messages.WARNING,
-                )
-            else:
-                self.log_change(request, row, "asked for a probe")
-                self.message_user(request, f"{row} is probed with its next delivery.", messages.SUCCESS)
+            if row.status not in (Status.CONNECTED, Status.OFFLINE):
+                self.message_user(request, f"{row} is not registered.", messages.WARNING)
+                continue
+            probe_now(row)
+            self.log_change(request, row, "asked for a probe")
+            self.message_user(
+                request, f"{row} is asked within seconds; its page tells what came of it.", messages.SUCCESS
+            )
         doorbell.ring()
 
     @admin.action(description="Pull what changed now", permissions=["change"])
@@ -272,14 +255,13 @@ class PlatformAdmin(CompactAdmin):
         return response
 
 
-def probe_now(platform: Platform) -> bool:
-    """Let the open breaker of a partner try one delivery at once; False when none waits for it."""
+def probe_now(platform: Platform) -> None:
+    """Ask a partner at once whether it is there, and let an open breaker try one delivery."""
+    now = timezone.now()
+    presence.doubt(platform.pk, now)
     waiting = Delivery.objects.filter(platform=platform, state=Delivery.State.PENDING)
-    first = waiting.order_by("tries", "id").values("pk")[:1]
-    if not waiting.filter(pk__in=first).update(next_attempt_at=timezone.now()):
-        return False
-    Lane.objects.filter(pk=platform.pk).update(probe_at=timezone.now())
-    return True
+    waiting.filter(pk__in=waiting.order_by("tries", "id").values("pk")[:1]).update(next_attempt_at=now)
+    Lane.objects.filter(pk=platform.pk, probe_at__gt=now).update(probe_at=now)
 
 
 def _told(refused: Exception) -> str:

@@ -8,10 +8,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django_celery_beat.models import PeriodicTask
 
-from ocpi_hub.exchange import whynot
 from ocpi_hub.exchange.admin import link, list_link, table
+from ocpi_hub.exchange.admin.deliveries import state_of
 from ocpi_hub.exchange.models import Attempt, Delivery, Lane, Pull, RefusedObject, RepairRule
-from ocpi_hub.partners.models import Platform, Status
+from ocpi_hub.partners.models import Platform
 
 MOST_COUNTED = 1_000  # counting more rows would slow the page down
 
@@ -40,8 +40,7 @@ def _lane(platform: Platform) -> SafeString:
     lane = Lane.objects.filter(pk=platform.pk).first()
     if lane is None:
         return format_html("{}", "not opened yet")
-    held = platform.status == Status.OFFLINE
-    return link("exchange_lane", lane.pk, f"held: {whynot.held(lane.probe_at)}" if held else "open")
+    return link("exchange_lane", lane.pk, state_of(lane))
 
 
 def delivery_link(platform: Platform, state: str, text: object) -> SafeString:

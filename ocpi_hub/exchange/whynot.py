@@ -92,14 +92,16 @@ def _of_delivery(facts: Facts, row: Delivery) -> Answer:
         return Answer("covered", row.reason, row)
     if row.state == State.SENDING:
         return Answer("sending", "a worker sends it now", row)
-    if facts.breaker_open or facts.status == Status.OFFLINE:
-        return Answer("held", held(facts.probe_at), row)
+    if facts.breaker_open:
+        return Answer("held", held(facts.status, facts.probe_at), row)
     said = f"; the last try said: {row.reason}" if row.reason else ""
     return Answer("waiting", f"next try at {_time(row.next_attempt_at)}{said}", row)
 
 
-def held(probe_at: datetime | None) -> str:
-    return "partner offline, next probe " + (f"at {_time(probe_at)}" if probe_at else "as soon as possible")
+def held(status: str, probe_at: datetime | None) -> str:
+    """Why an open breaker holds deliveries back: the partner is away, or there and fails on what it is sent."""
+    why = "partner offline" if status == Status.OFFLINE else "it failed on the last ones"
+    return f"{why}, next probe " + (f"at {_time(probe_at)}" if probe_at else "as soon as possible")
 
 
 def _without(facts: Facts) -> str:

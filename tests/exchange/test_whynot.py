@@ -62,6 +62,12 @@ WAITING = delivery("PENDING", next_attempt_at=ELEVEN)
             "partner offline, next probe at 2026-03-01 10:00:00",
         ),
         ({"delivery": WAITING, **BEHIND}, "held", "partner offline, next probe as soon as possible"),
+        (
+            {"delivery": WAITING, "probe_at": TEN, "breaker_open": True},
+            "held",
+            "it failed on the last ones, next probe at 2026-03-01 10:00:00",
+        ),
+        ({"delivery": WAITING, "status": Status.OFFLINE}, "waiting", "next try at 2026-03-01 11:00:00"),
         ({"brought": True}, "not sent", "it is the one that brought the object"),
         ({"may_see": False}, "not sent", "none of its parties has a role that may see it"),
         ({"addressed": False}, "not sent", "the object is for another party alone"),

@@ -177,7 +177,7 @@ def lane_of(platform: Platform) -> Lane | None:
 def state_of(lane: Lane) -> str:
     """A lane's state in words."""
     if lane.failures >= FAILURES_TO_OPEN:
-        return f"held: {whynot.held(lane.probe_at)}"
+        return f"held: {whynot.held(lane.platform.status, lane.probe_at)}"
     if lane.failures:
         return f"open; the last {lane.failures} tries in a row failed for now"
     return "open"
