@@ -273,10 +273,15 @@ def _in_context(parcel: Parcel, answer: Answer, result: Result) -> Result:
         return result._replace(verdict=Verdict.DELIVERED)
     if result.verdict is Verdict.PERMANENT and _lacks_it_anyway(parcel, answer):
         return result._replace(verdict=Verdict.DELIVERED, outcome=f"it has none of it: {result.outcome}")
-    in_doubt = parcel.delivery.tries > 0 and is_kept(parcel.delivery)
-    if in_doubt and result.verdict is Verdict.PERMANENT and _says_it_is_there(answer):
+    if _is_in_doubt(parcel.delivery) and result.verdict is Verdict.PERMANENT and says_it_is_there(answer):
         return result._replace(verdict=Verdict.DELIVERED, outcome=f"it has it already: {result.outcome}")
     return result
+
+
+def _is_in_doubt(delivery: Delivery) -> bool:
+    """Whether a POST of it went out before, from the lane or by relay, and nobody knows what became of it."""
+    sent_before = delivery.tries > 0 or not (delivery.exact or delivery.message.bulk)
+    return sent_before and is_kept(delivery)
 
 
 def _lacks_it_anyway(parcel: Parcel, answer: Answer) -> bool:
@@ -284,12 +289,17 @@ def _lacks_it_anyway(parcel: Parcel, answer: Answer) -> bool:
     return parcel.deleted and answer.http_status in (404, 410)
 
 
-_THERE_ALREADY = re.compile(r"already|exist|duplicate|twice", re.IGNORECASE)
+_THERE_ALREADY = re.compile(r"already|duplicate|twice", re.IGNORECASE)
+_EXISTS = re.compile(r"exist", re.IGNORECASE)
+# As in: the token does not exist.
+_NO = re.compile(r"\b(no|not|cannot|unknown)\b|n't\b", re.IGNORECASE)
 
 
-def _says_it_is_there(answer: Answer) -> bool:
+def says_it_is_there(answer: Answer) -> bool:
     """After a POST without an answer, the refusal to take the same again is the answer."""
-    return answer.http_status == 409 or bool(_THERE_ALREADY.search(answer.status_message or ""))
+    message = answer.status_message or ""
+    said = _THERE_ALREADY.search(message) or (_EXISTS.search(message) and not _NO.search(message))
+    return answer.http_status == 409 or bool(said)
 
 
 def _after_refused_change(
