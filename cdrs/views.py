@@ -1,20 +1,30 @@
 """CDRs: pushed by POST to the endpoint itself, and read back at the address in Location (mod_cdrs.asciidoc)."""
 
+import logging
 from typing import Any
+from urllib.parse import urljoin
 
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cdrs.models import CDR, ID_LENGTH
-from ocpi_hub.exchange import store
-from ocpi_hub.exchange.exceptions import NOTHING_HERE, NotFound
+from ocpi_hub.exchange import outbox, refusals, relay, store
+from ocpi_hub.exchange.delivery import says_it_is_there
+from ocpi_hub.exchange.exceptions import NOTHING_HERE, HubError, NotFound, Unanswered
+from ocpi_hub.exchange.models import Delivery, Message
 from ocpi_hub.exchange.ownedobject import Address, OwnedObject
-from ocpi_hub.exchange.store import Stored
-from ocpi_hub.exchange.views import NO_METHODS, ReceiverView, SenderView
+from ocpi_hub.exchange.renderers import answer
+from ocpi_hub.exchange.store import Contradiction, Stored
+from ocpi_hub.exchange.views import NO_METHODS, ReceiverView, SenderView, Write
 from ocpi_hub.partners.models import Platform
-from ocpi_hub.protocol.codec import InvalidObject
+from ocpi_hub.protocol.client import Answer, same_origin
+from ocpi_hub.protocol.codec import InvalidObject, MalformedJSON
 from ocpi_hub.protocol.envelope import StatusCode
 from ocpi_hub.protocol.types import PartyRef
+
+logger = logging.getLogger(__name__)
+
+LONGEST_URL = 2_000  # that a receiver may give as the place where it keeps a CDR
 
 
 class CDRsSender(SenderView):
@@ -26,14 +36,88 @@ class CDRsReceiver(ReceiverView):
     id_length = ID_LENGTH
     http_method_names = ["get", "post", *NO_METHODS]
 
+    def get(self, request: Request, **kwargs: Any) -> Response:
+        address = self.address()
+        row = CDR.objects.at(address, self.route.to.key if self.route.to else None).present().first()
+        if row is None:
+            raise NotFound(f"cdrs/{'/'.join(address.segments)} is not known here", self.model.unknown)
+        if self.route.to:
+            return self.pass_back(self.ask(self.question(url=self.there(row), segments=())))
+        return answer(row.document.encode())
+
     def post(self, request: Request, **kwargs: Any) -> Response:
         if self.segments():
             raise NotFound(NOTHING_HERE, StatusCode.CLIENT_ERROR)
-        address = self.address_of(self.model.incoming(request.body, self.platform))
-        response = self.accept(add, address)
-        response["Location"] = f"{self.url}/{address.path}"
-        return response
+        body = self.model.incoming(request.body, self.platform)
+        address = self.address_of(body)
+        if self.route.to:
+            return self.pass_on(add, address, body)
+        try:
+            stored = self.keep(add, address, body)
+        except Contradiction as fault:
+            self.note(address, body, fault)
+            raise
+        return self.with_location(address, 201 if stored.created else 200, stored.note)
 
+    def with_location(self, address: Address, http_status: int, message: str | None) -> Response:
+        location = {"Location": f"{self.url}/{address.path}"}
+        return answer(http_status=http_status, message=message, headers=location)
+
+    # ------------------------------------------------------------------------------- to one party alone
+    def pass_on(self, write: Write, address: Address, body: bytes) -> Response:
+        """Relay it; where the receiver has it, the answer's Location is the hub's (interpretations, P49)."""
+        try:
+            found = self.ask(self.question())
+        except Unanswered:
+            self.keep_copy(write, address, body, reached=False)
+            raise
+        is_there = found.ok or (says_it_is_there(found) and self.is_in_doubt(address))
+        stored = self.keep_copy(write, address, body, reached=True) if is_there else None
+        if stored is None:
+            return self.pass_back(found)
+        outbox.cover(self.model, address, stored.audience)
+        if url := url_in(found):
+            CDR.objects.filter(pk=stored.row_id).update(receiver_url=url)
+        return self.with_location(address, found.http_status if found.ok else 200, found.status_message)
+
+    def is_in_doubt(self, address: Address) -> bool:
+        """Whether an earlier POST to this receiver got no answer, so that its refusal of another one is that answer."""
+        assert self.route.to is not None
+        rows = list(CDR.objects.at(address, self.route.to.key).values_list("pk", flat=True))
+        its = {"module": CDR.module, "row_id__in": rows}
+        open_ones = Delivery.objects.filter(**its, state__in=[Delivery.State.PENDING, Delivery.State.SENDING])
+        return open_ones.exists() or Message.objects.filter(**its, expanded_at=None).exists()
+
+    def there(self, row: OwnedObject) -> str:
+        """Where the receiver keeps it. Its own server only: our token for it is sent along."""
+        assert self.route.to is not None
+        platform = relay.connected(self.route.to)
+        endpoint = relay.endpoint_of(self.route.to, platform, self.module, self.role)
+        if not row.receiver_url:
+            raise HubError(
+                f"{self.route.to} has not said where it keeps this CDR; without OCPI-to the hub shows it"
+            )
+        url = joined(endpoint, row.receiver_url)
+        if not same_origin(url, endpoint):
+            raise HubError(
+                f"{self.route.to} keeps this CDR elsewhere than at its endpoint, where the hub does not go"
+            )
+        return url
+
+    # ------------------------------------------------------------------------------- what contradicts
+    def not_kept(self, address: Address, audience: str, body: bytes, fault: Exception) -> None:
+        if isinstance(fault, Contradiction):
+            self.note(address, body, fault)
+        else:
+            super().not_kept(address, audience, body, fault)
+
+    def note(self, address: Address, body: bytes, fault: Contradiction) -> None:
+        """Keep for the operator what came under the id of another CDR (interpretations, P92)."""
+        name = f"{address.owner}/{address.object_id}, posted"
+        logger.warning("cdrs/%s %s", address.path, fault.problem)
+        refusals.note(self.platform, self.module, name, fault.problem, body)
+
+    # ------------------------------------------------------------------------------- whose it is
     def address_of(self, body: bytes) -> Address:
         """The CDR's own, by the owner and id in its body. Raises InvalidObject, NotFound."""
         raw = store.as_object(store.parse(body))
@@ -61,7 +145,32 @@ def _text(raw: dict[str, Any], name: str) -> str:
 def add(
     model: type[OwnedObject], address: Address, body: bytes, source: Platform, audience: str | None
 ) -> Stored:
-    """Write a CDR that is new, or find it. Raises InvalidObject when another one has its id."""
+    """Write a CDR that is new, or find it. Raises Contradiction when another one has its id."""
     raw = store.as_object(store.parse(body))
     incoming = store.examine(model, raw, body)
     return store.add(model, address, incoming, source, audience)
+
+
+def url_in(found: Answer) -> str:
+    """Where a receiver says that it keeps a CDR: its Location header, else a URL in its body (interpretations, P91)."""
+    header = str(found.headers.get("Location", "")).strip()
+    url = header or _url_of(found.data)
+    return url if len(url) <= LONGEST_URL and url.isprintable() else ""
+
+
+def _url_of(data: bytes) -> str:
+    try:
+        value = store.parse(data)
+    except (InvalidObject, MalformedJSON):
+        return ""
+    return (
+        value.strip() if isinstance(value, str) and value.lower().startswith(("http://", "https://")) else ""
+    )
+
+
+def joined(endpoint: str, url: str) -> str:
+    """An absolute URL: a Location may be relative to where the POST went. Empty when it is none."""
+    try:
+        return urljoin(endpoint, url)
+    except ValueError:
+        return ""

@@ -318,7 +318,7 @@ class ReceiverView(ObjectView):
             with suppress(InvalidObject):
                 store.parse(body)
 
-    def keep_copy(self, write: Write, address: Address, body: bytes, *, reached: bool) -> None:
+    def keep_copy(self, write: Write, address: Address, body: bytes, *, reached: bool) -> Stored | None:
         """Our copy of what went to one party, where our check passes; it never changes what the sender hears."""
         assert self.route.to is not None
         audience = self.route.to.key
@@ -329,8 +329,14 @@ class ReceiverView(ObjectView):
                     # Whatever comes in until then, the receiver gets the state of that moment.
                     self.publish(address, stored, None)
         except (InvalidObject, OCPIError) as fault:
-            # Not by its id: that of a token says who charges where.
-            logger.info("%s of %s for %s is not kept: %s", self.module, address.owner, audience, fault)
+            self.not_kept(address, audience, body, fault)
+            return None
+        return stored
+
+    def not_kept(self, address: Address, audience: str, body: bytes, fault: Exception) -> None:
+        """What went to one party is something that the hub itself would refuse."""
+        # Not by its id: that of a token says who charges where.
+        logger.info("%s of %s for %s is not kept: %s", self.module, address.owner, audience, fault)
 
     # --------------------------------------------------------------------------------------- whose it is
     def address(self) -> Address:

@@ -248,6 +248,15 @@ def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
     return url.scheme, url.host, url.port
 
 
+def same_origin(url: str, other: str) -> bool:
+    """Whether both lead to one server, so that what is meant for the one may be sent to the other."""
+    try:
+        left, right = httpx.URL(url), httpx.URL(other)
+    except _UNSENDABLE:
+        return False
+    return _origin(left) == _origin(right) and bool(left.host) and not left.userinfo
+
+
 _UNSENDABLE = (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError, UnicodeError)
 
 

@@ -15,6 +15,7 @@ from ocpi_hub.protocol.client import (
     TimedOut,
     Unreachable,
     join,
+    same_origin,
 )
 from ocpi_hub.protocol.headers import MessageIDs, Routing
 from ocpi_hub.protocol.types import PartyRef
@@ -324,3 +325,27 @@ def test_a_url_is_called_exactly_as_it_is_given(path: str) -> None:
     get(partner, "https://a.example" + path)
 
     assert seen == [path.encode()]
+
+
+@pytest.mark.parametrize(
+    ("url", "same"),
+    [
+        ("https://a.example/x/y?z=1", True),
+        ("HTTPS://A.example/", True),
+        ("https://a.example:443/", True),
+        ("http://a.example/", False),
+        ("https://a.example:8443/", False),
+        ("https://b.example/", False),
+        ("https://a.example.b.example/", False),
+        ("https://a.example@b.example/", False),
+        ("https://name@a.example/", False),
+        ("https://a.example\\@b.example/", False),
+        ("/path", False),
+        ("", False),
+        ("https://[a", False),
+        ("https://a.example:port/", False),
+    ],
+)
+def test_an_origin_is_scheme_host_and_port(url: str, same: bool) -> None:
+    assert same_origin(url, "https://a.example/receiver/cdrs") is same
+    assert same_origin("", "") is False
