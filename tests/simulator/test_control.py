@@ -3,10 +3,11 @@
 import threading
 import time
 from email.message import Message
+from pathlib import Path
 
 import pytest
 
-from simulator.faults import RequestLog
+from simulator.faults import Fault, RequestLog
 from simulator.platforms import Platform
 from simulator.server import Request
 from tests.simulator.conftest import ask, code, control, registered
@@ -215,6 +216,15 @@ def test_a_kept_push_becomes_an_own_object(platform: Platform):
     control(platform, "POST", "push", {"module": "tokens", "object": token, "keep": True})
 
     assert len(platform.own) == 21
+
+
+def test_the_guide_names_every_endpoint_and_every_fault(cpo: Platform, emsp: Platform):
+    guide = (Path(__file__).parents[2] / "docs" / "partners.md").read_text()
+
+    for method, name in {**cpo.controls, **emsp.controls}:
+        assert f"| `{method} /simulator/{name}` |" in guide
+    for field in {*Fault.__struct_fields__} - {"times", "on", "module", "retry_after"}:
+        assert f'`{{"{field}": ' in guide
 
 
 def test_pull_change_rotate_and_unregister_on_demand(platform: Platform, hub: FakeHub):
