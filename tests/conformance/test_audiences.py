@@ -1,7 +1,7 @@
 """Every interface and method, walked as every party: nobody sees or changes what is not theirs.
 
 The hub is full of objects; whichever filter by audience is taken away, one of these fails. Who may see what is in
-the table of audiences.py.
+the table of planted.py.
 """
 
 from collections.abc import Callable
@@ -14,21 +14,10 @@ from ocpi_hub.exchange import callbacks
 from ocpi_hub.exchange.exceptions import NotFound
 from ocpi_hub.protocol.commands import CommandResult
 from ocpi_hub.protocol.headers import MessageIDs
-from tests.conformance.audiences import (
-    CAST,
-    PLANTED,
-    REQUESTS,
-    SECRET,
-    Request,
-    is_sent,
-    join_cast,
-    marks,
-    may_see,
-    plant,
-    requests,
-)
+from tests.conformance.audiences import REQUESTS, Request, requests
 from tests.conformance.calls import enveloped, everything, nothing_changes, send
 from tests.conformance.modules import MODULES
+from tests.conformance.planted import CAST, PLANTED, SECRET, is_sent, join_cast, marks, may_see, plant
 from tests.partners import Network, Partner
 
 KEPT_OUT = ("suspended", "invited")
