@@ -22,7 +22,7 @@ from simulator.pushing import Pushes
 from simulator.server import Server
 from simulator.state import State
 
-PUSHING = 3  # threads that push the changes of one module
+PUSHING = 4  # threads that push the changes of one module
 
 
 def build(options: argparse.Namespace) -> Platform:

@@ -2,6 +2,7 @@
 
 import hashlib
 import ipaddress
+import logging
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ from simulator.server import Answer, Request
 if TYPE_CHECKING:
     from simulator.platforms import Platform
 
+log = logging.getLogger(__name__)
+
 
 def control(platform: "Platform", request: Request, path: list[str]) -> Answer:
     if not local(request):
@@ -28,6 +31,9 @@ def control(platform: "Platform", request: Request, path: list[str]) -> Answer:
         return problem(502, str(error))
     except LookupError:
         return problem(404, f"{request.method} {request.target} is not offered")
+    except Exception as error:
+        log.exception("%s %s failed", request.method, request.target)
+        return problem(500, f"{type(error).__name__}: {error}")
 
 
 def local(request: Request) -> bool:

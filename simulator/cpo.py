@@ -61,7 +61,7 @@ class CPO(Platform):
             ("POST", "cancel"): drivers.cancel,
             ("GET", "free"): drivers.free,
             ("GET", "charges"): drivers.charges,
-            ("GET", "cdrs"): lambda _: self.cdr_urls,
+            ("GET", "cdrs"): lambda _: self.cdr_urls.copy(),
         }
 
     # -- what outlives a restart
@@ -183,7 +183,7 @@ class CPO(Platform):
                 "running": len(self.charging.running),
                 "completed": self.charging.completed,
             },
-            "authorizations": self.authorizing.counts,
+            "authorizations": self.authorizing.counts.copy(),
             "results": {"sent": self.results.sent, "failed": self.results.failed},
-            "cdrs_without_location": sum(url is None for url in self.cdr_urls.values()),
+            "cdrs_without_location": list(self.cdr_urls.values()).count(None),
         }

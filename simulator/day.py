@@ -156,6 +156,7 @@ class Day:
             "sessions": cpo["charging"]["started"],
             "sessions received": emsp["received"]["sessions"],
             "patches": emsp["received_by_method"]["sessions"].get("PATCH", 0),
+            "puts": emsp["received_by_method"]["sessions"].get("PUT", 0),
             "CDRs sent": queues["cdrs"]["sent"],
             "CDRs received": emsp["received"]["cdrs"],
             "commands": commands["sent"],
@@ -181,7 +182,7 @@ class Day:
         pending = sum(queue["pending"] for queue in cpo["pushes_by_module"].values())
         return (
             f"{seen['authorizations']:,} authorizations, {seen['sessions']:,} sessions "
-            f"({cpo['charging']['running']:,} charging), {seen['patches']:,} patches, "
+            f"({cpo['charging']['running']:,} charging), {seen['patches']:,} patches {seen['puts']:,} puts, "
             f"CDRs {seen['CDRs sent']:,} sent {seen['CDRs received']:,} received, "
             f"{seen['commands']:,} commands {seen['results']:,} results, "
             f"{seen['refused']:,} refused, {seen['failed'] + self.failed:,} failed, {pending:,} waiting"
@@ -210,8 +211,13 @@ class Day:
 
     def summary(self) -> Iterator[str]:
         seen = self.now()
-        words = {name: count for name, count in seen.items() if name.startswith("result ") and count}
-        results = "".join(f", {count:,} {name.removeprefix('result ')}" for name, count in words.items())
+        results = {
+            name.removeprefix("result "): seen[name]
+            for name in seen
+            if name.startswith("result ") and seen[name]
+        }
+        results.pop("ACCEPTED", None)
+        self.refused.update(results)
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.refused.most_common())
         yield (
             f"The day is over: {self.charges:,} charges wanted, {seen['sessions']:,} charged"
@@ -222,7 +228,7 @@ class Day:
         yield from self.balance("CDRs", "cdrs", seen["CDRs sent"], seen["CDRs received"])
         yield (
             f"Commands: {seen['commands']:,} sent, {seen['commands accepted']:,} accepted, "
-            f"{seen['results']:,} results{results}"
+            f"{seen['results']:,} results"
         )
         if seen["refused"] or seen["failed"] or self.failed:
             yield (

@@ -28,7 +28,7 @@ class EMSP(Platform):
         self.endpoints.offer("sender", PROFILES, ProfilesSender(self.remote))
         self.controls |= {
             ("POST", "command"): lambda request: self.remote.command(read(request, WhereOrder)),
-            ("GET", "commands"): lambda _: [one.shown() for one in self.remote.commands.known.values()],
+            ("GET", "commands"): lambda _: self.remote.commands.shown(),
             ("POST", "profile"): lambda request: self.remote.profile(read(request, ProfileOrder)),
             ("GET", "profiles"): lambda _: self.profiles(),
         }
@@ -39,8 +39,7 @@ class EMSP(Platform):
         return super().receiver_of(objects)
 
     def profiles(self) -> dict[str, Any]:
-        asked = [one.shown() for one in self.remote.profiles.known.values()]
-        return {"asked": asked, "active": self.remote.active}
+        return {"asked": self.remote.profiles.shown(), "active": self.remote.active.copy()}
 
     def shuffled(self) -> list[Item]:
         items = self.own.items()
@@ -48,7 +47,7 @@ class EMSP(Platform):
         return items
 
     def more(self) -> dict[str, Any]:
-        return {"authorizations": self.tokens.counts, "commands": self.remote.commands.counts()}
+        return {"authorizations": self.tokens.counts.copy(), "commands": self.remote.commands.counts()}
 
     # -- what happens
 

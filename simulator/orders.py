@@ -117,6 +117,11 @@ class Orders:
     def answer(self, request: Request, path: Sequence[str], call: Call) -> Answer:
         return self.take(request, path)
 
+    def shown(self) -> list[dict[str, Any]]:
+        with self.came:
+            orders = list(self.known.values())
+        return [order.shown() for order in orders]
+
     def counts(self) -> dict[str, int]:
         with self.came:
             orders = list(self.known.values())

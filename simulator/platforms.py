@@ -214,7 +214,7 @@ class Platform:
             "pushes_received": self.receiver.pushes,
             "stale_pushes_received": self.receiver.stale,
             "last_push_at": self.receiver.last_push,
-            "received_by_method": {name: dict(one.taken) for name, one in self.receivers.items()},
+            "received_by_method": {name: one.taken.copy() for name, one in self.receivers.items()},
             "requests": self.log.count,
             "error_count": self.error_count,
             "errors": list(self.errors),

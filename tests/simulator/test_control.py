@@ -218,6 +218,14 @@ def test_a_kept_push_becomes_an_own_object(platform: Platform):
     assert len(platform.own) == 21
 
 
+def test_a_fault_of_the_simulator_itself_is_an_answer(platform: Platform, caplog: pytest.LogCaptureFixture):
+    platform.controls["GET", "break"] = lambda _: 1 / 0
+
+    answer = ask(platform, "GET", "/simulator/break")
+
+    assert (answer.status, answer.body) == (500, b'{"error":"ZeroDivisionError: division by zero"}')
+
+
 def test_the_guide_names_every_endpoint_and_every_fault(cpo: Platform, emsp: Platform):
     guide = (Path(__file__).parents[2] / "docs" / "partners.md").read_text()
 
