@@ -159,7 +159,7 @@ class Day:
             "puts": emsp["received_by_method"]["sessions"].get("PUT", 0),
             "CDRs sent": queues["cdrs"]["sent"],
             "CDRs received": emsp["received"]["cdrs"],
-            "commands": commands["sent"],
+            "commands": commands["total"],
             "commands accepted": sum(commands.get(state, 0) for state in ("accepted", "overdue", "done")),
             "results": commands.get("done", 0),
             **{name: count for name, count in commands.items() if name.startswith("result ")},

@@ -127,7 +127,11 @@ class Orders:
             orders = list(self.known.values())
         states = Counter(order.state for order in orders)
         results = Counter(result["result"] for order in orders for result in order.results[:1])
-        return {"sent": len(orders), **states, **{f"result {name}": count for name, count in results.items()}}
+        return {
+            "total": len(orders),
+            **states,
+            **{f"result {name}": count for name, count in results.items()},
+        }
 
 
 def passed(order: Order) -> int:

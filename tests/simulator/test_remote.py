@@ -127,7 +127,7 @@ def test_a_result_is_taken_bare_and_in_an_envelope(emsp: EMSP, hub: FakeHub, env
     assert (order["state"], order["result"], order["enveloped"]) == ("done", "EVSE_OCCUPIED", enveloped)
     assert order["results"] == [bare]
     assert order["result_ms"] >= order["direct_ms"] >= 0
-    assert emsp.status()["commands"] == {"sent": 1, "done": 1, "result EVSE_OCCUPIED": 1}
+    assert emsp.status()["commands"] == {"total": 1, "done": 1, "result EVSE_OCCUPIED": 1}
 
 
 def test_a_reservation_may_be_called_off_later_at_the_same_url(emsp: EMSP, hub: FakeHub):
@@ -205,6 +205,14 @@ def test_a_hub_without_commands_is_told_of(emsp: EMSP):
 
     assert order["state"] == "refused"
     assert "The hub has no commands RECEIVER" in order["message"]
+
+
+def test_commands_that_nobody_has_answered_yet_are_counted_too(emsp: EMSP, hub: FakeHub):
+    hub.push_answers = [accepted()]
+    emsp.remote.commands.open("START_SESSION", "NL*ABC", {})
+    command(emsp, "start")
+
+    assert emsp.status()["commands"] == {"total": 2, "sent": 1, "accepted": 1}
 
 
 def test_only_so_many_commands_are_remembered(emsp: EMSP, monkeypatch: pytest.MonkeyPatch):

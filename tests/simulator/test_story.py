@@ -251,7 +251,7 @@ def test_what_was_sent_on_a_day_was_received(pair: tuple[CPO, EMSP], monkeypatch
     assert summary[3] == f"CDRs: {count} sent, {count} received, all with the same content"
     commands = emsp.remote.commands.counts()
     done = commands["done"]
-    assert summary[4] == f"Commands: {commands['sent']} sent, {done} accepted, {done} results"
+    assert summary[4] == f"Commands: {commands['total']} sent, {done} accepted, {done} results"
     reasons = re.findall(r"(\d+) \S", summary[0].partition("; not: ")[2])
     assert count + sum(map(int, reasons)) == 60
     assert len(summary) == 5
