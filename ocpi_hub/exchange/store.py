@@ -25,6 +25,7 @@ MOST_BYTES = 2_000_000  # of a document
 # A last_updated so far ahead is a wrong clock. Whatever comes next counts as newer, else the owner could never
 # correct it.
 AHEAD = timedelta(hours=1)
+TOMBSTONES_STAY = timedelta(days=30)  # so long a deleted object keeps its place
 
 
 OLDER_THAN_OURS = "accepted, but not stored: last_updated is older than that of what the hub has"
@@ -106,11 +107,22 @@ def add(
 
 
 def delete(model: Model, address: Address, source: Platform, audience: str | None = None) -> Stored:
-    """Leave a tombstone in the place of an object. Raises NotFound."""
-    row = _locked(model, address, audience)
+    """Leave a tombstone in the place of an object, for TOMBSTONES_STAY. Raises NotFound."""
+    row = model.objects.select_for_update().at(address, audience).present().first()
+    if row is None:
+        known = "/".join(address.segments)
+        raise NotFound(
+            f"{model.module}/{known} is not known here, so there is nothing to delete", model.unknown
+        )
     now = timezone.now()
     model.objects.filter(pk=row.pk).update(deleted_at=now, changed_at=now, source=source, missing_since=None)
     return Stored(row.pk, created=False, audience=row.audience)
+
+
+def forget_deleted(now: datetime) -> int:
+    """Take away the tombstones whose time is over, of every module; how many there were (P109)."""
+    deletable = [model for model in owned_models().values() if model.deletable]
+    return sum(model.objects.filter(deleted_at__lt=now - TOMBSTONES_STAY).delete()[0] for model in deletable)
 
 
 def _serialise(name: str) -> None:

@@ -7,7 +7,7 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from ocpi_hub.exchange import lanes, outbox, partitions, sweeper, sync
+from ocpi_hub.exchange import lanes, outbox, partitions, store, sweeper, sync
 
 
 @shared_task
@@ -53,3 +53,4 @@ def housekeeping() -> None:
     partitions.prepare()
     partitions.drop_old()
     partitions.delete_finished()
+    store.forget_deleted(timezone.now())
