@@ -16,7 +16,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from ocpi_hub.exchange import outbox, refusals, store
+from ocpi_hub.exchange import missing, outbox, refusals, store
 from ocpi_hub.exchange.delivery import masked
 from ocpi_hub.exchange.models import Pull
 from ocpi_hub.exchange.ownedobject import Address, OwnedObject, owned_models
@@ -154,6 +154,7 @@ class _Run:
         self.refusals: list[dict[str, str]] = []
         self.owners: set[str] = {party.key}
         self.seen: list[int] = []
+        self.refused: set[str] = set()  # keys of what was listed and could not be taken
         self.known: dict[str, bool] = {}
         self.for_others: Counter[str] = Counter()  # objects for parties that the hub does not know
         # Objects that must not change, and came with other content or for another party.
@@ -179,7 +180,15 @@ class _Run:
             else:
                 pull.state = Pull.State.DONE
                 if pull.full and pull.date_from is None:
-                    self._note_missing(pull)
+                    missing.note(
+                        self.model,
+                        self.platform,
+                        pull,
+                        owners=self.owners,
+                        seen=self.seen,
+                        refused=self.refused,
+                        ids=self.ids,
+                    )
             pull.finished_at = timezone.now()
             pull.save()
         self._note_others()
@@ -325,7 +334,12 @@ class _Run:
         if reason := clash(self.model, item, present):
             self._contradict(pull, item, reason)
             return False
-        if row is None or row.deleted_at:
+        if row is None:
+            return True
+        if row.deleted_at and row.deleted_at >= pull.started_at:
+            pull.stale += 1  # its page may be older than the DELETE
+            return False
+        if row.deleted_at:
             return True
         if store.is_newer(row.last_updated, store.aware(item.incoming.wire.last_updated)):
             pull.stale += 1
@@ -367,6 +381,8 @@ class _Run:
         token = self.platform.token
         reason = masked(reason, token)
         name = masked(name_of(raw, self.model), token)
+        if isinstance(raw, dict):
+            self.refused.add(str(raw.get(self.model.id_field)).upper())
         self.refusals.append({"id": name, "reason": reason})
         refusals.note(self.platform, self.model.module, name, reason, document)
         if pull.refused <= MOST_LOGGED:
@@ -382,20 +398,3 @@ class _Run:
             self.refusals.append({"id": name, "reason": reason})
             refusals.note(self.platform, self.model.module, name, reason, b"", times=count)
             logger.warning("%s of %s: %s", self.model.module, self.party, reason)
-
-    def _note_missing(self, pull: Pull) -> None:
-        """After a full crawl, what the owner did not list is marked, or deleted where owners may delete (P69)."""
-        listed = self.model.objects.present().filter(
-            owner_key__in=self.owners, audience="", source=self.platform, changed_at__lt=pull.started_at
-        )
-        gone = listed.exclude(pk__in=self.seen)
-        if not self.model.deletable:
-            gone.filter(missing_since=None).update(missing_since=pull.started_at)
-            return
-        for row in gone:
-            with transaction.atomic():
-                deleted = store.delete(self.model, row.own_address, self.platform)
-                outbox.publish(
-                    self.model, row.own_address, deleted, self.platform, self.ids, method="DELETE", bulk=True
-                )
-            logger.info("%s/%s is deleted: its owner no longer lists it", self.model.module, row)
