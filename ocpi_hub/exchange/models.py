@@ -322,3 +322,18 @@ class RefusedObject(models.Model):
 
     def __str__(self) -> str:
         return f"{self.module} {self.object_key}: {self.reason}"
+
+
+class Trace(models.Model):
+    """What an app notes of one request for the operator; it is deleted with the messages of its time."""
+
+    at = models.DateTimeField(db_default=Func(function="now"))
+    correlation_id = models.CharField(max_length=255)
+
+    class Meta:
+        abstract = True
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["at"], name="%(class)s_age"),
+            models.Index(fields=["correlation_id"], name="%(class)s_correlation"),
+        ]

@@ -5,12 +5,13 @@ import re
 from datetime import date, timedelta
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from ocpi_hub.exchange.models import Callback, Delivery, Grant, Message
+from ocpi_hub.exchange.models import Callback, Delivery, Grant, Message, Trace
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +82,8 @@ def delete_finished() -> int:
     done = Message.objects.filter(expanded_at__lt=before, deliveries=None)
     over = Callback.objects.filter(expires_at__lt=timezone.now(), created_at__lt=before)
     granted = Grant.objects.filter(given_at__lt=before)
-    return sum(_delete_in_steps(rows) for rows in (finished, done, over, granted))
+    traces = [model.objects.filter(at__lt=before) for model in apps.get_models() if issubclass(model, Trace)]
+    return sum(_delete_in_steps(rows) for rows in (finished, done, over, granted, *traces))
 
 
 def _delete_in_steps(rows: QuerySet[Any]) -> int:
