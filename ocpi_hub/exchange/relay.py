@@ -47,9 +47,9 @@ class Question(NamedTuple):
     url: str = ""  # in place of the endpoint and what is below it
 
 
-def connected(to: PartyRef) -> Platform:
+def connected(to: PartyRef, party: Party | None = None) -> Platform:
     """The platform of a party that can be asked now. Raises NotConnected."""
-    party = Party.objects.select_related("platform").get(key=to.key)
+    party = party or Party.objects.select_related("platform").get(key=to.key)
     platform: Platform = party.platform
     if platform.status == Status.OFFLINE:
         raise NotConnected(f"{to} is offline: it does not answer this hub for now")
@@ -59,14 +59,21 @@ def connected(to: PartyRef) -> Platform:
 
 
 def ask(
-    route: Route, question: Question, ids: MessageIDs, *, timeout: float | None = None, limit: int = MEGABYTE
+    route: Route,
+    question: Question,
+    ids: MessageIDs,
+    *,
+    timeout: float | None = None,
+    limit: int = MEGABYTE,
+    party: Party | None = None,
 ) -> Answer:
     """The receiver's answer. Raises NotConnected, NotAnswered, HubError.
 
-    It is one that may go back to whoever asked: an envelope, with HTTP 2xx, 400 or 404.
+    It is one that may go back to whoever asked: an envelope, with HTTP 2xx, 400 or 404. `party` is the
+    receiver's row with its platform, where that is at hand.
     """
     assert route.to is not None
-    platform = connected(route.to)
+    platform = connected(route.to, party)
     url = question.url or below(endpoint_of(route.to, platform, question.module, question.role), question)
     try:
         client = transports.client_for(platform)
