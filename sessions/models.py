@@ -1,15 +1,22 @@
 """Sessions (mod_sessions.asciidoc): each is for the provider of its token and for nobody else."""
 
+import logging
 from datetime import timedelta
 from typing import Any
 
 from django.db import models
 from django.db.models.functions import Upper
+from django.utils import timezone
 
 from ocpi_hub.exchange.ownedobject import OwnedObject
+from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol import sessions as chapter
+from ocpi_hub.protocol.codec import InvalidObject, MalformedJSON, dump, parse
 from ocpi_hub.protocol.types import PartyRef
+from sessions import plausibility
 from sessions.periods import mark_of
+
+logger = logging.getLogger(__name__)
 
 LISTED_BACK_TO = timedelta(days=30)  # where a list begins that is asked for without a date (P68)
 
@@ -27,7 +34,6 @@ class Session(OwnedObject):
         "evse_uid", "connector_id", "currency", "status",
     )  # fmt: skip
     pulled_back_to = LISTED_BACK_TO  # a list of Sessions is always asked for from a date on (P68)
-    repairs = (("VALUE", "status", {"RESERVED": "RESERVATION"}, True),)
 
     start_date_time = models.DateTimeField(default=None)
     end_date_time = models.DateTimeField(null=True, blank=True)
@@ -54,6 +60,26 @@ class Session(OwnedObject):
     def audience_of(cls, wire: Any) -> str:
         """The owner of its token (interpretations, P40)."""
         return PartyRef(wire.cdr_token.country_code, wire.cdr_token.party_id).key
+
+    @classmethod
+    def incoming(cls, body: bytes, source: Platform) -> bytes:
+        """RESERVED, as the prose of the chapter has it, is RESERVATION (interpretations, P85)."""
+        if b"RESERVED" not in body:
+            return body
+        try:
+            raw = parse(body)
+        except (InvalidObject, MalformedJSON):
+            return body  # what is wrong with it is found where it is checked
+        if not isinstance(raw, dict) or raw.get("status") != "RESERVED":
+            return body
+        logger.warning("%s sends a Session with status RESERVED; it is read as RESERVATION", source)
+        return dump({**raw, "status": "RESERVATION"})
+
+    @classmethod
+    def review_many(cls, wires: list[Any]) -> list[list[str]]:
+        now = timezone.now()
+        known = plausibility.beside(wires)
+        return [plausibility.findings(wire, found, now) for wire, found in zip(wires, known, strict=True)]
 
     @classmethod
     def columns(cls, wire: Any) -> dict[str, Any]:
