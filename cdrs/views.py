@@ -18,9 +18,9 @@ from ocpi_hub.exchange.store import Contradiction, Stored
 from ocpi_hub.exchange.views import NO_METHODS, ReceiverView, SenderView, Write
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol.client import Answer, same_origin
-from ocpi_hub.protocol.codec import InvalidObject, MalformedJSON
+from ocpi_hub.protocol.codec import InvalidObject, MalformedJSON, check
 from ocpi_hub.protocol.envelope import StatusCode
-from ocpi_hub.protocol.types import PartyRef
+from ocpi_hub.protocol.types import CdrID, PartyRef
 
 logger = logging.getLogger(__name__)
 
@@ -121,25 +121,14 @@ class CDRsReceiver(ReceiverView):
     def address_of(self, body: bytes) -> Address:
         """The CDR's own, by the owner and id in its body. Raises InvalidObject, NotFound."""
         raw = store.as_object(store.parse(body))
-        country_code, party_id, cdr_id = (_text(raw, name) for name in ("country_code", "party_id", "id"))
         try:
-            owner = PartyRef.parse(f"{country_code}*{party_id}")
-        except ValueError:
-            raise InvalidObject("$.party_id", "does not name a party such as NL and ABC") from None
+            owner = PartyRef.parse(f"{raw.get('country_code')}*{raw.get('party_id')}")
+            cdr_id = check(raw.get("id"), CdrID)
+        except (ValueError, InvalidObject):
+            check(raw, self.model.wire)  # says which field it is
+            raise InvalidObject("$", "does not say whose CDR it is") from None
         self.must_own(owner)
         return Address(owner, cdr_id)
-
-
-def _text(raw: dict[str, Any], name: str) -> str:
-    value = raw.get(name)
-    if (
-        not isinstance(value, str)
-        or not 1 <= len(value) <= ID_LENGTH
-        or not value.isascii()
-        or not value.isprintable()
-    ):
-        raise InvalidObject(f"$.{name}", f"required: 1 to {ID_LENGTH} printable ASCII characters")
-    return value
 
 
 def add(
