@@ -78,12 +78,13 @@ def of_the_wrong_role(module: Module, cast: dict[str, Partner]) -> Iterator[Spot
 
 
 def of_sessions(cast: dict[str, Partner]) -> Iterator[Spot]:
-    """Besides the objects themselves, their charging preferences."""
+    """Besides the objects themselves, their charging preferences; who has a Session of that id may send its own."""
     yield from of_client_owned(MODULE["sessions"])(cast)
-    for planted in PLANTED:
-        if planted.module == "sessions":
-            path = f"/{planted.id}/charging_preferences"
-            yield Spot("SENDER", path, examples.charging_preferences(), planted.seen_by, planted.owner)
+    sessions = [planted for planted in PLANTED if planted.module == "sessions"]
+    for planted in sessions:
+        whose = NOBODY.union(*(other.seen_by for other in sessions if other.id == planted.id))
+        path = f"/{planted.id}/charging_preferences"
+        yield Spot("SENDER", path, examples.charging_preferences(), whose, planted.owner)
 
 
 def of_tokens(cast: dict[str, Partner]) -> Iterator[Spot]:
@@ -108,9 +109,10 @@ def of_charging_profiles(cast: dict[str, Partner]) -> Iterator[Spot]:
 
 
 def of_hub_client_info(cast: dict[str, Partner]) -> Iterator[Spot]:
-    """What the hub alone tells of its parties."""
+    """What the hub alone tells of its parties, and another hub of its own."""
     yield Spot("SENDER", "")
-    yield Spot("RECEIVER", "/NL/ABC", examples.client_info(country_code="NL", party_id="ABC", role="CPO"))
+    told = examples.client_info(country_code="NL", party_id="ABC", role="CPO")
+    yield Spot("RECEIVER", "/NL/ABC", told, frozenset({"hub"}))
 
 
 REQUESTS: dict[str, Spots] = {
