@@ -47,6 +47,7 @@ def traffic(cpo: Partner, emsp: Partner, deliver: object) -> None:
 @pytest.fixture
 def charge(traffic: None, cpo: Partner) -> None:
     """What is about one charge."""
+    cpo.post("sender/tokens/04A1B2C3D4/authorize")
     cpo.put("receiver/sessions/NL/ABC/SESSION1", examples.session())
     cpo.post("receiver/cdrs", examples.cdr())
     cpo.put("receiver/tariffs/NL/ABC/TARIFF1", examples.tariff())

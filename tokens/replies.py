@@ -1,0 +1,100 @@
+"""What a provider's answer to an authorize request says (mod_tokens.asciidoc; interpretations, P113, P114)."""
+
+import logging
+from dataclasses import replace
+from enum import Enum
+from typing import Any, NamedTuple, get_args
+
+from ocpi_hub.exchange.exceptions import HubError
+from ocpi_hub.protocol import tokens as chapter
+from ocpi_hub.protocol.client import Answer
+from ocpi_hub.protocol.codec import InvalidObject, check, dump, parse
+from ocpi_hub.protocol.envelope import StatusCode, envelope
+from ocpi_hub.protocol.types import AllowedType, PartyRef
+
+logger = logging.getLogger(__name__)
+
+LONGEST_REFERENCE = 36
+
+
+class Meaning(Enum):
+    """The most telling first."""
+
+    ALLOWED = "it may charge"
+    REFUSED = "it is known, and may not charge"
+    TOO_LITTLE = "more has to be said before it can be decided"
+    UNKNOWN = "it is not known there"
+    FAILED = "the provider cannot tell"
+
+
+class Info(NamedTuple):
+    """An AuthorizationInfo, as far as the hub reads it."""
+
+    allowed: str
+    token: chapter.Token | None = None  # None: there is none, or one that is not sound
+    reference: str = ""
+
+
+class Reply(NamedTuple):
+    """A provider's answer, as it goes back to whoever asked."""
+
+    answer: Answer
+    meaning: Meaning
+    info: Info | None = None
+
+
+def read(answer: Answer, provider: PartyRef, document: str | None = None) -> Reply:
+    """What the answer says; `document` is the token as the hub has it. Raises HubError for what says nothing."""
+    if not answer.ok:
+        return Reply(answer, _meaning(answer.status_code or 0))
+    raw = _info(answer, provider)
+    if raw.get("token") is None and document:
+        logger.warning("%s authorized without the token, which the hub adds from its list", provider)
+        raw = {**raw, "token": parse(document.encode())}
+        answer = _with_data(answer, raw)
+    info = Info(raw["allowed"], _token(raw, provider), _reference(raw))
+    return Reply(answer, Meaning.ALLOWED if info.allowed == "ALLOWED" else Meaning.REFUSED, info)
+
+
+def _meaning(status_code: int) -> Meaning:
+    if status_code == StatusCode.NOT_ENOUGH_INFORMATION:
+        return Meaning.TOO_LITTLE
+    return Meaning.FAILED if status_code >= StatusCode.SERVER_ERROR else Meaning.UNKNOWN
+
+
+def _info(answer: Answer, provider: PartyRef) -> dict[str, Any]:
+    """Its data, once they say whether the token may charge: without that word they are of no use to anybody."""
+    raw = answer.envelope.data if answer.envelope else None
+    allowed = raw.get("allowed") if isinstance(raw, dict) else None
+    if not isinstance(raw, dict) or allowed not in get_args(AllowedType):
+        told = (
+            f"with allowed {str(allowed)[:40]!r}"
+            if allowed is not None
+            else "without saying whether it is allowed"
+        )
+        raise HubError(f"{provider} answered {told}; it is one of {', '.join(get_args(AllowedType))}")
+    return raw
+
+
+def _token(raw: dict[str, Any], provider: PartyRef) -> chapter.Token | None:
+    """What is wrong elsewhere in the answer is for the operator to judge, and noted here."""
+    try:
+        return check(raw, chapter.AuthorizationInfo).token
+    except InvalidObject as fault:
+        logger.warning("%s authorized with a fault at %s; it is relayed as it came", provider, fault.place)
+    try:
+        return check(raw.get("token"), chapter.Token)
+    except InvalidObject:
+        return None
+
+
+def _reference(raw: dict[str, Any]) -> str:
+    """One that cannot come back in a Session is none."""
+    text = raw.get("authorization_reference")
+    fits = isinstance(text, str) and len(text) <= LONGEST_REFERENCE and text.isascii() and text.isprintable()
+    return str(text) if fits else ""
+
+
+def _with_data(answer: Answer, data: Any) -> Answer:
+    assert answer.status_code is not None
+    return replace(answer, body=envelope(answer.status_code, dump(data), answer.status_message))
