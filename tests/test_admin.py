@@ -51,6 +51,7 @@ def charge(traffic: None, cpo: Partner) -> None:
     cpo.put("receiver/sessions/NL/ABC/SESSION1", examples.session())
     cpo.post("receiver/cdrs", examples.cdr())
     cpo.put("receiver/tariffs/NL/ABC/TARIFF1", examples.tariff())
+    cpo.get("sender/hubclientinfo")  # which lists everybody
 
 
 @pytest.mark.parametrize("model", OURS, ids=lambda model: model.__name__)

@@ -39,6 +39,7 @@ def cast(
     known = {"cpo": cpo, "rival": rival, "emsp": emsp, "other_emsp": other_emsp, "stranger": stranger}
     cast = join_cast(network, known)
     plant(cast)
+    emsp.get("sender/hubclientinfo")  # which lists everybody, and tells the others
     deliver()
     return cast
 

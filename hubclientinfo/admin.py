@@ -1,0 +1,44 @@
+"""ClientInfo in the admin, read-only: who is listed to whom, and since when."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from hubclientinfo.models import SEES, ClientInfo
+from ocpi_hub.exchange.admin import OwnedObjectAdmin
+
+_NEVER_SET = {"object_id", "missing_since", "deleted_at", "findings", "audience", "before_repairs"}
+
+
+class ToldBy(admin.SimpleListFilter):
+    title = "who says so"
+    parameter_name = "told_by"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("us", "this hub, of its own clients"), ("others", "another hub, of its clients")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        if self.value() == "us":
+            return queryset.filter(audience="")
+        return queryset.exclude(audience="") if self.value() == "others" else queryset
+
+
+@admin.register(ClientInfo)
+class ClientInfoAdmin(OwnedObjectAdmin):
+    list_filter = ["status", "role", ToldBy, "country_code", "source"]
+    search_fields = ["party_id__iexact", "source__name__icontains"]
+    search_help_text = "a party id, or a part of a platform's name"
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        return ["owner", "role", "status", "last_updated", "listed_to", "source"]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        names = [name for name in super().get_fields(request, obj) if name not in _NEVER_SET]
+        return ["listed_to", *names]
+
+    @admin.display(description="listed to")
+    def listed_to(self, row: ClientInfo) -> str:
+        if row.audience:
+            return f"nobody: {row.audience} told us"
+        return ", ".join(role for role, seen in SEES.items() if row.role in seen)
