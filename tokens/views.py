@@ -45,7 +45,7 @@ class TokensSender(SenderView):
         uid, _ = self.checked(self.segments())
         body = authorize.references(self.request.body)
         self.must_be_an_operator()
-        return Inquiry(self.route, uid, self.variant(), self.question(body=body), self.ids)
+        return Inquiry(self.route, uid, self.variant(), self.question(body=body, hidden=uid), self.ids)
 
     def must_be_an_operator(self) -> None:
         """Whoever gets no tokens gets none here: an answer has the whole of one."""

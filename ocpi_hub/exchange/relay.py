@@ -5,6 +5,7 @@ is 4003 at once, so that a slow partner costs the others nothing. Findings of ou
 """
 
 import logging
+import re
 from typing import NamedTuple
 from urllib.parse import parse_qs, urljoin, urlsplit
 
@@ -45,6 +46,7 @@ class Question(NamedTuple):
     query: str = ""  # as it stands in the URL
     body: bytes | None = None
     url: str = ""  # in place of the endpoint and what is below it
+    hidden: str = ""  # what no log may show though the answer repeats it, such as the uid of a token
 
 
 def connected(to: PartyRef, party: Party | None = None) -> Platform:
@@ -86,7 +88,7 @@ def ask(
         answer = _call(client, platform, question, url, ids, routing, timeout, limit)
     if not _is_acceptable(answer):
         presence.missed(platform.pk)
-        raise _refused(route.to, answer, platform)
+        raise _refused(route.to, answer, platform, question)
     presence.answered(platform.pk)
     return answer
 
@@ -142,9 +144,12 @@ def _is_acceptable(answer: Answer) -> bool:
     return is_envelope and (200 <= answer.http_status < 300 or answer.http_status in (400, 404))
 
 
-def _refused(to: PartyRef, answer: Answer, platform: Platform) -> OCPIError:
+def _refused(to: PartyRef, answer: Answer, platform: Platform, question: Question) -> OCPIError:
     """The error that stands for an answer whose 401 or 5xx would mean another thing to the caller."""
-    logger.warning("a request to %s came to nothing: %s", to, describe(answer, platform.token))
+    said = describe(answer, platform.token)
+    if question.hidden:
+        said = re.sub(re.escape(question.hidden), "…", said, flags=re.IGNORECASE)
+    logger.warning("a request to %s came to nothing: %s", to, said)
     if answer.http_status == 401:
         return NotConnected(f"{to} does not know this hub's token; its operator has to mend that")
     if answer.status_code is None:

@@ -567,6 +567,7 @@ def test_with_a_provider_named_its_own_token_counts(cpo, emsp, other_emsp):
     assert cpo.post(ASK, **to("AT*PRO")).data == {"allowed": "ALLOWED", "token": theirs}
 
 
+@pytest.mark.row("HUB-21", "HUB-22", "HUB-24", "UID-03", "UID-04", "UID-05")
 def test_the_headers_of_an_openly_asked_provider_name_operator_and_provider(cpo, emsp):
     emsp.put(UID, examples.token())
     answers(emsp, info())

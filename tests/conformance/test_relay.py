@@ -101,7 +101,7 @@ def test_the_receiver_sees_the_hubs_token_for_it_and_none_of_the_callers(cpo, em
 
 # ------------------------------------------------------------------------------------------------ addresses
 @every_request
-@pytest.mark.row("HUB-35", "HUB-02")
+@pytest.mark.row("HUB-35")
 def test_the_endpoint_is_that_of_the_module_and_interface(cpo, emsp, ask):
     for endpoint in Endpoint.objects.filter(platform=emsp.platform):
         move(

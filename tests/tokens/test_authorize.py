@@ -428,3 +428,11 @@ def test_no_log_names_a_uid(cpo, flagged, whitelist, error, caplog):
 
     lines = [line for line in caplog.text.splitlines() if "django.db.backends" not in line]
     assert not [line for line in lines if "04A1B2C3D4" in line.upper()]
+
+
+def test_nor_what_a_provider_says_about_it(cpo, emsp, caplog):
+    said = {"status_code": 3000, "status_message": "no 04a1b2c3d4 in /cards/04A1B2C3D4"}
+    emsp.answers.append(lambda request: httpx.Response(500, json=said))
+
+    assert cpo.post(ASK, **to("DE*MSP")).codes == (200, 4000)
+    assert "a request to DE*MSP came to nothing: HTTP 500, 3000: no … in /cards/…" in caplog.text
