@@ -143,7 +143,7 @@ def requests(module: str, who: str, cast: dict[str, Partner]) -> Iterator[Reques
                     headers,
                     # Whoever asks another party itself is answered by that one.
                     method == "GET" and (spot.role == Endpoint.Role.SENDER or who == spot.owner)
-                    and variant not in ("to nobody", "to the hub"),
+                    and variant in ("to its owner", "to another party"),
                 )  # fmt: skip
 
 
@@ -152,10 +152,15 @@ def variants(who: str, spot: Spot, cast: dict[str, Partner]) -> dict[str, dict[s
     owner, me = cast[spot.owner], cast[who]
     country_code, party_id = owner.party.split("*")
     in_its_name = {"OCPI-from-country-code": country_code, "OCPI-from-party-id": party_id}
-    return {
+    told = {
         "to nobody": {},
         "to the hub": to(f"{settings.HUB_COUNTRY_CODE}*{settings.HUB_PARTY_ID}"),
         "to its owner": to(owner.party),
         "to another party": to(cast[another].party),
-        **({} if me.platform == owner.platform else {"in its owner's name": in_its_name}),
+    }
+    if me.platform == owner.platform:
+        return told
+    return told | {
+        "in its owner's name": in_its_name,
+        "in its owner's name to another party": in_its_name | to(cast[another].party),
     }
