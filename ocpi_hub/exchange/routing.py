@@ -45,7 +45,7 @@ def hub_party() -> PartyRef:
 
 
 def from_whom(routing: Routing, platform: Platform) -> Route:
-    """Who asks, as if the hub were asked. Raises InvalidParameters."""
+    """Who asks, as if it were the hub that is asked. Raises InvalidParameters."""
     return Route(_sender(routing.sender, list(platform.parties.exclude(roles=[]))))
 
 
@@ -56,11 +56,6 @@ def to_whom(asked: Route, routing: Routing) -> Route:
     if not is_known(routing.to.key):
         raise UnknownReceiver(f"OCPI-to names {routing.to}, and this hub knows no such party")
     return asked._replace(to=routing.to)
-
-
-def route(routing: Routing, platform: Platform) -> Route:
-    """Who asks whom. Raises InvalidParameters, UnknownReceiver."""
-    return to_whom(from_whom(routing, platform), routing)
 
 
 def is_known(key: str) -> bool:

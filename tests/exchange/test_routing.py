@@ -3,7 +3,15 @@
 import pytest
 
 from ocpi_hub.exchange.exceptions import InvalidParameters, UnknownReceiver
-from ocpi_hub.exchange.routing import Receiver, Route, hub_party, interfaces, receivers, route
+from ocpi_hub.exchange.routing import (
+    Receiver,
+    Route,
+    from_whom,
+    hub_party,
+    interfaces,
+    receivers,
+    to_whom,
+)
 from ocpi_hub.partners.models import Party
 from ocpi_hub.protocol.headers import Routing
 from ocpi_hub.protocol.types import PartyRef
@@ -11,6 +19,10 @@ from tests.partners import register
 from tokens.models import Token
 
 ABC, MSP = PartyRef("NL", "ABC"), PartyRef("DE", "MSP")
+
+
+def route(routing, platform):
+    return to_whom(from_whom(routing, platform), routing)
 
 
 @pytest.mark.parametrize(
