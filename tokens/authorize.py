@@ -130,21 +130,27 @@ def nobody(problem: str = "") -> Outcome:
 # --------------------------------------------------------------------------------------------------- the way
 def decide(inquiry: Inquiry) -> Outcome:
     """Whether the token may charge; its provider is asked where the token says so. Raises nothing of OCPI's."""
-    tokens = known(inquiry)
-    if inquiry.route.to is None and not tokens:
+    to, tokens = inquiry.route.to, known(inquiry)
+    if to is None and not tokens:
         return ask_around(inquiry)
-    found = providers.by_key(
-        [inquiry.route.to.key] if inquiry.route.to else [row.owner_key for row in tokens]
-    )
+    found = providers.by_key([to.key] if to else {token.owner_key for token in tokens})
     listed = [token for token in tokens if token.owner_key in found and found[token.owner_key].has_a_list]
-    token = choose(listed) if listed else None
-    if len(owners := newest(listed)) > 1 and token:
-        logger.warning(
-            "token %s (%s) is of %s at once; that of %s is taken, and one of them should change its uid",
-            shortened(inquiry.uid), inquiry.type, ", ".join(owners), token.owner_key,
-        )  # fmt: skip
+    token = meant(inquiry, listed)
     provider = found.get(token.owner_key) if token else next(iter(found.values()), None)
     return ask_owner(inquiry, provider, token) if provider else nobody("its provider has left the hub")
+
+
+def meant(inquiry: Inquiry, listed: list[Token]) -> Token | None:
+    """The token that is asked about; the log tells the operator of the hub when it could be several."""
+    if not listed:
+        return None
+    token, owners = choose(listed), sorted(newest(listed))
+    if len(owners) > 1:
+        logger.warning(
+            "token %s (%s) is of %s at once; that of %s is taken, and one of them should change its uid",
+            *(shortened(inquiry.uid), inquiry.type, ", ".join(owners), token.owner_key),
+        )
+    return token
 
 
 def known(inquiry: Inquiry) -> list[Token]:

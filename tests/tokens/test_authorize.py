@@ -297,7 +297,7 @@ def test_two_providers_with_one_uid_are_told_to_the_operator_of_the_hub(cpo, ems
     assert answered.data == {"allowed": "ALLOWED", "token": theirs}
     [line] = [record.getMessage() for record in caplog.records if record.name == "tokens.authorize"]
     assert line == (
-        "token …C3D4 (RFID) is of DE*MSP, AT*PRO at once; that of AT*PRO is taken,"
+        "token …C3D4 (RFID) is of AT*PRO, DE*MSP at once; that of AT*PRO is taken,"
         " and one of them should change its uid"
     )
     assert Authorization.objects.get().token_owner == "AT*PRO"
