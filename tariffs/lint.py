@@ -9,8 +9,10 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from ocpi_hub.exchange.findings import plain
 from ocpi_hub.protocol.tariffs import PriceComponent, Tariff, TariffElement, TariffRestrictions
 from ocpi_hub.protocol.types import Price
+from tariffs import words
 from tariffs.currencies import ACTIVE, REPLACED, TO_THE_EURO
 
 MOST = 50  # findings of one Tariff; a feed that has more of them has the same one everywhere
@@ -27,8 +29,6 @@ HIGHEST_VAT = Decimal(30)  # percent; Hungary has 27
 LARGEST_STEP = {"ENERGY": 10_000, "TIME": 86_400, "PARKING_TIME": 86_400}  # Wh and seconds
 MOST_POWER = 1_500  # kW of a connector
 MOST_ENERGY = 2_000  # kWh of a session
-
-UNITS = {"ENERGY": "a kWh", "FLAT": "a session", "TIME": "an hour", "PARKING_TIME": "an hour"}
 
 
 def findings(tariff: Tariff, now: datetime) -> list[str]:
@@ -105,8 +105,7 @@ def reservations_only(tariff: Tariff, now: datetime) -> Iterator[str]:
 def prices(tariff: Tariff, now: datetime) -> Iterator[str]:
     rate = TO_THE_EURO.get(tariff.currency.upper())
     for place, _, component in components(tariff):
-        price, unit = component.price, f"{tariff.currency} {UNITS[component.type]}"
-        said = f"{place}.price: {_plain(price)} {unit}"
+        price, said = component.price, f"{place}.price: {words.price(component, tariff.currency)}"
         if price < 0:
             yield f"{said} is negative; a price is at least 0."
         elif rate is not None and price > 0:
@@ -130,12 +129,12 @@ def vat(tariff: Tariff, now: datetime) -> Iterator[str]:
         if rate is None:
             continue
         if rate < 0:
-            yield f"{place}.vat: {_plain(rate)} percent is negative; leave it out when no VAT applies."
+            yield f"{place}.vat: {plain(rate)} percent is negative; leave it out when no VAT applies."
         elif 0 < rate < 1:
-            percent = _plain(rate * 100)
-            yield f"{place}.vat: {_plain(rate)} percent looks like a fraction; write {percent} for {percent} percent."
+            percent = plain(rate * 100)
+            yield f"{place}.vat: {plain(rate)} percent looks like a fraction; write {percent} for {percent} percent."
         elif rate > HIGHEST_VAT:
-            yield f"{place}.vat: {_plain(rate)} percent is more than any country takes; check it."
+            yield f"{place}.vat: {plain(rate)} percent is more than any country takes; check it."
 
 
 def steps(tariff: Tariff, now: datetime) -> Iterator[str]:
@@ -183,7 +182,7 @@ def _ranges(given: TariffRestrictions, place: str) -> Iterator[str]:
         if most is None:
             continue
         if most <= 0:
-            yield f"{place}.max_{name}: nothing is below {_plain(most)}, so the element never applies; leave it out."
+            yield f"{place}.max_{name}: nothing is below {plain(most)}, so the element never applies; leave it out."
         elif least is not None and least >= most:
             yield f"{place}.max_{name}: it is not above min_{name}, so the element never applies; mend one of them."
 
@@ -211,7 +210,7 @@ def _units(given: TariffRestrictions, place: str) -> Iterator[str]:
         for field in (f"min_{name}", f"max_{name}"):
             value = getattr(given, field)
             if value is not None and value > most:
-                yield f"{place}.{field}: {_plain(value)} {unit} looks like {unit[1:]}; divide it by 1000."
+                yield f"{place}.{field}: {plain(value)} {unit} looks like {unit[1:]}; divide it by 1000."
 
 
 def unreachable(tariff: Tariff, now: datetime) -> Iterator[str]:
@@ -280,12 +279,6 @@ def _is_reservation(element: TariffElement) -> bool:
 
 def _utc(moment: datetime | None) -> datetime | None:
     return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _plain(number: Decimal | int) -> str:
-    """As people write it: 20, 0.25."""
-    text = f"{number:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 LOOKS: tuple[Callable[[Tariff, datetime], Iterator[str]], ...] = (

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Case, QuerySet, Value, When
 from django.http import HttpRequest
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from ocpi_hub.exchange import whynot
@@ -12,7 +13,7 @@ from ocpi_hub.exchange.admin.pages import ReadOnlyAdmin, link, list_link, pretty
 from ocpi_hub.exchange.models import Delivery
 from ocpi_hub.exchange.ownedobject import OwnedObject
 
-_HIDDEN = {"document", "received", "digest", "inserted_in", "owner_key", "key"}
+_HIDDEN = {"document", "received", "digest", "inserted_in", "owner_key", "key", "findings"}
 
 
 class Repaired(admin.SimpleListFilter):
@@ -30,19 +31,32 @@ class Repaired(admin.SimpleListFilter):
         )
 
 
+class Doubtful(admin.SimpleListFilter):
+    title = "findings"
+    parameter_name = "findings"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "something looks wrong"), ("no", "nothing does")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() == "yes":
+            return queryset.exclude(findings=[])
+        return queryset.filter(findings=[]) if self.value() == "no" else queryset
+
+
 class OwnedObjectAdmin(ReadOnlyAdmin):
     """The base of every Client Owned Object's page; modules add their columns to `columns`."""
 
     columns: tuple[str, ...] = ()
     list_filter: Any = [
-        "country_code", "party_id", ("missing_since", admin.EmptyFieldListFilter), Repaired, "source",
+        "country_code", "party_id", Doubtful, ("missing_since", admin.EmptyFieldListFilter), Repaired, "source",
     ]  # fmt: skip
     search_fields: Any = ["object_id__istartswith"]
     list_select_related = ["source"]
     exclude = ["document", "received"]
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        return ["object_id", "owner", *self.columns, "last_updated", "missing_since", "repaired"]
+        return ["object_id", "owner", *self.columns, "last_updated", "missing_since", "repaired", "doubts"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         # Lists do not need the documents, which are by far the largest column.
@@ -51,7 +65,7 @@ class OwnedObjectAdmin(ReadOnlyAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         names = [field.name for field in self.model._meta.fields if field.name not in _HIDDEN]
-        return ["who_has_it", "deliveries", *names, "as_sent", "before_repairs"]
+        return ["what_looks_wrong", "who_has_it", "deliveries", *names, "as_sent", "before_repairs"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.get_fields(request, obj)
@@ -63,6 +77,20 @@ class OwnedObjectAdmin(ReadOnlyAdmin):
     @admin.display(description="repaired", empty_value="", ordering="was_repaired")
     def repaired(self, row: Any) -> str:
         return str(row.was_repaired)
+
+    @admin.display(description="findings", empty_value="")
+    def doubts(self, row: OwnedObject) -> Any:
+        """How many; the first of them shows under the pointer."""
+        return (
+            format_html('<span title="{}">{}</span>', row.findings[0], len(row.findings))
+            if row.findings
+            else ""
+        )
+
+    @admin.display(description="findings")
+    def what_looks_wrong(self, row: OwnedObject) -> SafeString:
+        """What the hub takes all the same."""
+        return table((sentence,) for sentence in row.findings)
 
     @admin.display(description="document")
     def as_sent(self, row: OwnedObject) -> SafeString:
