@@ -34,7 +34,7 @@ class Permit(msgspec.Struct):
 
 
 class Authorizing:
-    """The CPO's side. `counts` are the answers to what it asked, by word, and WHITELIST for what it did not."""
+    """The CPO's side. `counts` are the answers by word, and WHITELIST where our list allowed it."""
 
     def __init__(self, platform: "CPO") -> None:
         self.platform = platform
@@ -49,8 +49,8 @@ class Authorizing:
             found = self.ask(uid, place, known)
             if found.token is None and token and token.get("valid") and token.get("whitelist") in LOCAL:
                 found = Permit("ALLOWED", "WHITELIST", token, ms=found.ms, unanswered=found.allowed)
-        asked = found.auth_method == "AUTH_REQUEST"
-        self.counts[found.allowed if asked else "WHITELIST"] += 1
+        listed = found.auth_method == "WHITELIST" and found.allowed == "ALLOWED"
+        self.counts["WHITELIST" if listed else found.allowed] += 1
         return found
 
     def known(self, uid: str) -> Item | None:

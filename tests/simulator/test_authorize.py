@@ -83,6 +83,7 @@ def test_a_card_that_is_always_on_the_list_is_not_asked_for(
 
     assert (told["allowed"], told["auth_method"]) == (allowed, "WHITELIST")
     assert hub.asked == []
+    assert charging_cpo.status()["authorizations"] == {"WHITELIST" if valid else "BLOCKED": 1}
     assert len(charging_cpo.owned["sessions"]) == sessions
 
 
