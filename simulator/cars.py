@@ -45,8 +45,9 @@ class Stay:
 
     @property
     def hours(self) -> Decimal:
-        """About how long it takes."""
-        return hours(self.kwh / self.kw) + self.idle
+        """How long it takes at most; a fast charge slows down at its end."""
+        slower = Decimal("1.5") if self.kw > FAST_FROM else 1
+        return hours(slower * self.kwh / self.kw) + self.idle
 
 
 def hours(number: Decimal | float) -> Decimal:

@@ -126,6 +126,7 @@ def test_the_cdr_repeats_session_tariff_and_location_and_goes_by_post_once(cpo: 
     assert posted["cdr_location"]["address"] == place.location["address"]
     assert posted["cdr_location"]["evse_id"] == place.evse["evse_id"]
     assert posted["cdr_location"]["connector_power_type"] == "DC"
+    assert ocpi.parse_time(posted["end_date_time"]) <= ocpi.now()
     assert posted["total_fixed_cost"] == {"excl_vat": 1, "incl_vat": Decimal("1.21")}
     assert posted["total_parking_cost"] == {"excl_vat": Decimal("0.60"), "incl_vat": Decimal("0.73")}
     assert posted["total_energy_cost"]["excl_vat"] == Decimal("11.80")

@@ -56,6 +56,17 @@ def test_platforms_have_200_locations_or_100_tokens_by_default(tmp_path: Path, h
     assert emsp.settings.parties == (Party("DE", "MSP"),)
 
 
+def test_speed_and_the_wish_to_know_where_come_from_the_command_line(tmp_path: Path, hub: FakeHub):
+    cpo = built(tmp_path, hub, "--speed", "6000")
+    emsp = built(tmp_path, hub, "--needs-location", role="emsp")
+
+    assert (cpo.charging.clock.speed, built(tmp_path, hub).charging.clock.speed) == (6000, 600)
+    assert (emsp.tokens.needs_location, built(tmp_path, hub, role="emsp").tokens.needs_location) == (
+        True,
+        False,
+    )
+
+
 def test_a_file_is_served_as_it_is_under_the_party_that_is_given(tmp_path: Path, hub: FakeHub):
     path = tmp_path / "feed.json"
     path.write_text('{"body": {"data": [{"id": 1, "status": "WORKING"}]}}')
