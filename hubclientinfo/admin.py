@@ -31,11 +31,15 @@ class ClientInfoAdmin(OwnedObjectAdmin):
     search_help_text = "a party id, or a part of a platform's name"
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        return ["owner", "role", "status", "last_updated", "listed_to", "source"]
+        return ["owner", "role", "short_status", "last_updated", "listed_to", "source"]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         names = [name for name in super().get_fields(request, obj) if name not in _NEVER_SET]
         return ["listed_to", *names]
+
+    @admin.display(description="status", ordering="status")
+    def short_status(self, row: ClientInfo) -> str:
+        return row.status
 
     @admin.display(description="listed to")
     def listed_to(self, row: ClientInfo) -> str:

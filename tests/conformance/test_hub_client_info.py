@@ -230,7 +230,7 @@ def test_who_has_no_receiver_or_pulls_only_is_sent_nothing(network, emsp, worker
     assert statuses(plain) == statuses(puller) == {"DE*MSP EMSP": "CONNECTED"}
 
 
-@pytest.mark.row("HCI-04", "TRN-15")
+@pytest.mark.row("HCI-04")
 def test_a_push_that_fails_is_tried_again_with_the_state_of_then(cpo, emsp, workers):
     cpo.answers.append(lambda request: httpx.Response(503))
     workers()
