@@ -17,6 +17,13 @@ class Tariff(OwnedObject):
     audience_roles = ("EMSP", "NSP", "OTHER", "NAP")
     deletable = True
     copied = ("currency", "type", "start_date_time", "end_date_time")
+    repairs = (
+        ("UNWRAP", "elements[].restrictions", None, True),
+        # These say something that the feed does not, so the operator switches them on.
+        ("WRAP", "min_price", {"excl_vat": "*"}, False),
+        ("WRAP", "max_price", {"excl_vat": "*"}, False),
+        ("WRAP", "tariff_alt_text[]", {"language": "en", "text": "*"}, False),
+    )
 
     currency = models.CharField(max_length=3, default="")
     type = models.CharField(max_length=14, null=True, blank=True)  # noqa: DJ001  # absent is not empty

@@ -265,6 +265,8 @@ class RepairRule(models.Model):
         NUMBER = "NUMBER", "text to number"
         TIME = "TIME", "other form of time to the specified one"
         VALUE = "VALUE", "unknown value to a known one"
+        WRAP = "WRAP", "bare value to the object that holds it"
+        UNWRAP = "UNWRAP", "list of one to the one"
         RENAME = "RENAME", "field under an older name"
         FILL = "FILL", "missing field filled in"
         OWNER = "OWNER", "missing owner filled in"

@@ -14,6 +14,8 @@ ARGUMENTS = {
     "NUMBER": "none",
     "TIME": "none",
     "OWNER": "none",
+    "WRAP": 'the object, with "*" where the bare value goes, such as {"excl_vat": "*"}',
+    "UNWRAP": "none",
     "VALUE": 'the values by their wrong ones, "*" for any, such as {"FREE": "AVAILABLE", "*": "UNKNOWN"}',
     "RENAME": 'the older name, such as "type"',
     "FILL": 'the missing value, such as true, or by another field, such as {"by": "country", "values": '
@@ -58,6 +60,7 @@ def unknown_step(path: str, struct: Any) -> str:
 def _argument_fault(kind: str, argument: Any) -> str:
     fits = {
         "RENAME": isinstance(argument, str) and argument.strip() != "",
+        "WRAP": isinstance(argument, dict) and list(argument.values()).count("*") == 1,
         "VALUE": _is_texts(argument),
         "FILL": _can_fill(argument),
     }.get(kind, argument is None)

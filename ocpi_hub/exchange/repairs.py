@@ -54,6 +54,8 @@ class RepairTable:
     def __init__(self, platform: Platform, model: type[OwnedObject]) -> None:
         self.model = model
         rules = platform.repair_rules.filter(module=model.module)
+        if not rules.exists() and platform.repair_rules.exists():
+            seed(platform)  # it registered before the hub had this module
         self.rules = [rule for rule in rules if rule.enabled]
         self.switched_off = [rule for rule in rules if not rule.enabled]
         self.tally: Counter[int] = Counter()
@@ -220,9 +222,16 @@ def _number(place: Place, argument: Any, owner: PartyRef) -> Any:
         return None
 
 
+_CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d)(?:\.0*)?)?")
+
+
 def _time(place: Place, argument: Any, owner: PartyRef) -> Any:
     value = place.value
-    if not isinstance(value, str) or len(value) < len("2026-01-31"):
+    if not isinstance(value, str):
+        return None
+    if clock := _CLOCK.fullmatch(value.strip()):
+        return _clock(int(clock[1]), int(clock[2]), int(clock[3] or 0))
+    if len(value) < len("2026-01-31"):
         return None
     try:
         moment = datetime.fromisoformat(value.strip())
@@ -230,6 +239,32 @@ def _time(place: Place, argument: Any, owner: PartyRef) -> Any:
         return format_time(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
         return None
+
+
+def _clock(hour: int, minute: int, second: int) -> str:
+    """HH:MM. Who writes 19:59:59 for an end means 20:00; midnight would turn some ends into a beginning."""
+    if second == 59 and (hour, minute) != (23, 59):
+        hour, minute = divmod(hour * 60 + minute + 1, 60)
+    return f"{hour:02}:{minute:02}"
+
+
+def _wrap(place: Place, argument: Any, owner: PartyRef) -> Any:
+    value = place.value
+    return None if value is None or isinstance(value, dict | list) else _filled(argument, value)
+
+
+def _filled(template: Any, value: Any) -> Any:
+    """The template with the value in the place of "*"."""
+    if isinstance(template, dict):
+        return {name: _filled(item, value) for name, item in template.items()}
+    return value if template == "*" else template
+
+
+def _unwrap(place: Place, argument: Any, owner: PartyRef) -> Any:
+    value = place.value
+    if not isinstance(value, list) or len(value) > 1:
+        return None
+    return value[0] if value else {}
 
 
 def _value(place: Place, argument: Any, owner: PartyRef) -> Any:
@@ -272,6 +307,8 @@ _REPAIRS: dict[str, Callable[[Place, Any, PartyRef], Any]] = {
     Kind.TEXT: _text,
     Kind.NUMBER: _number,
     Kind.TIME: _time,
+    Kind.WRAP: _wrap,
+    Kind.UNWRAP: _unwrap,
     Kind.VALUE: _value,
     Kind.RENAME: _rename,
     Kind.FILL: _fill,

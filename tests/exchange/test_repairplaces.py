@@ -52,6 +52,9 @@ def test_other_places_say_where_they_leave_it(path, fault):
         ("VALUE", {"*": "UNKNOWN"}, True), ("VALUE", {}, False), ("VALUE", {"FREE": 1}, False),
         ("VALUE", "UNKNOWN", False), ("FILL", False, True), ("FILL", "NLD", True), ("FILL", None, False),
         ("FILL", {"by": "country", "values": {"NLD": "x"}}, True), ("FILL", {"by": "country"}, False),
+        ("WRAP", {"name": "*"}, True), ("WRAP", {"name": "*", "website": "x"}, True), ("WRAP", {}, False),
+        ("WRAP", {"name": "*", "website": "*"}, False), ("WRAP", {"name": "x"}, False), ("WRAP", "*", False),
+        ("UNWRAP", None, True), ("UNWRAP", "x", False),
         ("FILL", {"name": "x"}, True), ("TEXT", None, True), ("TEXT", "x", False), ("OWNER", {}, False),
     ],
 )  # fmt: skip
@@ -65,7 +68,14 @@ def test_each_kind_has_its_argument(kind, argument, good):
 
 @pytest.mark.parametrize(
     ("kind", "path", "good"),
-    [("TIME", "", True), ("OWNER", "party_id", True), ("OWNER", "name", False), ("FILL", "", False)],
+    [
+        ("TIME", "", True),
+        ("OWNER", "party_id", True),
+        ("OWNER", "name", False),
+        ("FILL", "", False),
+        ("UNWRAP", "", False),
+        ("UNWRAP", "operator", True),
+    ],
 )
 def test_some_kinds_work_wherever_their_fault_occurs(kind, path, good):
     found = faults(kind, path, True if kind == "FILL" else None, Location.wire)
