@@ -1,14 +1,21 @@
 """CDRs (mod_cdrs.asciidoc): each is for the provider of its token, and never changes."""
 
+import re
 from typing import Any
 
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Upper
+from django.utils import timezone
 
+from cdrs import credits, lookups, plausibility
 from ocpi_hub.exchange.ownedobject import OwnedObject
+from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol import cdrs as chapter
 from ocpi_hub.protocol.types import PartyRef
 
+# As the specification prints it, which is no timestamp; only where it is the value of one of these fields.
+_UNKNOWN_TIME = re.compile(rb'("(?:start|end)_date_time"\s*:\s*)"1970-1-1T00:00:00Z"')
 ID_LENGTH = 39  # a credit CDR's; all others have 36, which the Struct sees to
 
 
@@ -55,12 +62,37 @@ class CDR(OwnedObject):
         indexes = [
             *OwnedObject.Meta.indexes,
             models.Index(fields=["audience", "inserted_in", "id"], name="%(class)s_audience"),
+            models.Index(
+                Upper("credit_reference_id"),
+                name="cdr_credit_of",
+                condition=Q(credit_reference_id__isnull=False),
+            ),
         ]
 
     @classmethod
     def audience_of(cls, wire: Any) -> str:
         """The owner of its token (interpretations, P40)."""
         return PartyRef(wire.cdr_token.country_code, wire.cdr_token.party_id).key
+
+    @classmethod
+    def incoming(cls, body: bytes, source: Platform) -> bytes:
+        """Where it is agreed, an unknown time in the form that the specification prints (interpretations, P95)."""
+        if not source.unknown_times_as_1970 or b'"1970-1-1T' not in body:
+            return body
+        return _UNKNOWN_TIME.sub(rb'\1"1970-01-01T00:00:00Z"', body)
+
+    @classmethod
+    def must_fit(cls, wire: Any) -> None:
+        """A credit takes back what was charged, or a part of it."""
+        original = lookups.original_of(wire) if wire.credit else None
+        if original and (refusal := credits.refusal(wire, original)):
+            raise refusal
+
+    @classmethod
+    def review_many(cls, wires: list[Any]) -> list[list[str]]:
+        now = timezone.now()
+        known = lookups.beside(wires)
+        return [plausibility.findings(wire, found, now) for wire, found in zip(wires, known, strict=True)]
 
     @classmethod
     def columns(cls, wire: Any) -> dict[str, Any]:

@@ -141,6 +141,11 @@ class Migration(migrations.Migration):
                     models.Index(fields=["last_updated"], name="cdr_last_updated"),
                     models.Index(fields=["key"], name="cdr_key"),
                     models.Index(fields=["audience", "inserted_in", "id"], name="cdr_audience"),
+                    models.Index(
+                        django.db.models.functions.text.Upper("credit_reference_id"),
+                        condition=models.Q(credit_reference_id__isnull=False),
+                        name="cdr_credit_of",
+                    ),
                 ],
                 "constraints": [
                     models.UniqueConstraint(
