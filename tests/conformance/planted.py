@@ -168,6 +168,29 @@ def is_sent(who: str) -> set[str]:
     }
 
 
+# Whom a party of a role is told of as a client of the hub (interpretations, P134); of the hub itself nobody.
+MEETS = {
+    "CPO": {"EMSP", "NAP", "NSP", "OTHER", "SCSP"},
+    "EMSP": {"CPO", "SCSP"},
+    "SCSP": {"CPO", "EMSP"},
+    "NSP": {"CPO"},
+    "NAP": {"CPO"},
+    "OTHER": {"CPO"},
+    "HUB": {"CPO", "EMSP", "NAP", "NSP", "OTHER", "SCSP"},
+}
+
+
+def clients_of(partner: Partner) -> set[tuple[str, str]]:
+    """(party, role) of everybody elsewhere that a platform is told of, connected or only invited."""
+    own = [party.key for party in partner.platform.parties.all()]
+    roles = {role for party in partner.platform.parties.all() for role in party.roles}
+    met = {role for mine in roles for role in MEETS[mine]}
+    others = Party.objects.exclude(key__in=own)
+    return {
+        (party.key, role) for party in others for role in {*party.roles, *party.invited_roles} if role in met
+    }
+
+
 def marks(text: bytes | str) -> set[str]:
     said = text if isinstance(text, str) else text.decode()
     return {planted.mark for planted in PLANTED if planted.mark in said}

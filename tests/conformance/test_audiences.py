@@ -4,7 +4,7 @@ The hub is full of objects; whichever filter by audience is taken away, one of t
 the table of planted.py.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -17,7 +17,17 @@ from ocpi_hub.protocol.headers import MessageIDs
 from tests.conformance.audiences import REQUESTS, Request, requests
 from tests.conformance.calls import enveloped, everything, nothing_changes, send
 from tests.conformance.modules import MODULES
-from tests.conformance.planted import CAST, PLANTED, SECRET, is_sent, join_cast, marks, may_see, plant
+from tests.conformance.planted import (
+    CAST,
+    PLANTED,
+    SECRET,
+    clients_of,
+    is_sent,
+    join_cast,
+    marks,
+    may_see,
+    plant,
+)
 from tests.partners import Network, Partner
 
 KEPT_OUT = ("suspended", "invited")
@@ -79,6 +89,25 @@ def test_a_list_shows_and_counts_what_is_for_the_caller_and_nothing_else(cast, m
     assert {who: int(page.headers["X-Total-Count"]) for who, page in pages.items()} == {
         who: len(seen) for who, seen in listed.items()
     }
+
+
+@pytest.mark.row("TRN-04", "HCI-02", "HCI-04")
+def test_each_party_is_told_of_the_clients_that_it_may_reach_and_of_no_others(cast):
+    others = {who: partner for who, partner in cast.items() if who not in KEPT_OUT}
+
+    listed = {who: parties(partner.get("sender/hubclientinfo").data) for who, partner in others.items()}
+    sent = {
+        who: parties(call.body for call in partner.received() if "/hubclientinfo/" in call.path)
+        for who, partner in cast.items()
+        if who != "sister"
+    }
+
+    assert listed == {who: clients_of(partner) for who, partner in others.items()}
+    assert sent == {who: set() if who in KEPT_OUT else clients_of(cast[who]) for who in sent}
+
+
+def parties(clients: Iterable[dict[str, Any]]) -> set[tuple[str, str]]:
+    return {(f"{client['country_code']}*{client['party_id']}", client["role"]) for client in clients}
 
 
 @pytest.mark.row("TRN-04", "TRN-14", "CDR-02", "SES-18", "MET-07")
