@@ -1,15 +1,17 @@
 """The page of every Client Owned Object, which modules inherit."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Case, QuerySet, Value, When
+from django.db.models import Case, DecimalField, Model, QuerySet, Value, When
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from ocpi_hub.exchange import whynot
 from ocpi_hub.exchange.admin.pages import ReadOnlyAdmin, link, list_link, pretty, table
+from ocpi_hub.exchange.findings import plain
 from ocpi_hub.exchange.models import Delivery
 from ocpi_hub.exchange.ownedobject import OwnedObject
 
@@ -44,6 +46,18 @@ class Doubtful(admin.SimpleListFilter):
         return queryset.filter(findings=[]) if self.value() == "no" else queryset
 
 
+def number(field: "DecimalField[Any, Any]") -> Callable[[Any], str]:
+    """A column that shows a number as people write it, and its unit in its head."""
+    unit = f" ({field.help_text})" if field.help_text else ""
+
+    @admin.display(description=f"{field.verbose_name}{unit}", ordering=field.name)
+    def shown(row: Any) -> str:
+        value = getattr(row, field.name)
+        return "" if value is None else plain(value)
+
+    return shown
+
+
 class OwnedObjectAdmin(ReadOnlyAdmin):
     """The base of every Client Owned Object's page; modules add their columns to `columns`."""
 
@@ -55,8 +69,17 @@ class OwnedObjectAdmin(ReadOnlyAdmin):
     list_select_related = ["source"]
     exclude = ["document", "received"]
 
+    def __init__(self, model: type[Model], admin_site: admin.AdminSite) -> None:
+        super().__init__(model, admin_site)
+        # Django would show each of the twenty decimals that such a column holds.
+        fields = [field for field in model._meta.fields if isinstance(field, DecimalField)]
+        self.numbers = {field.name: f"plain_{field.name}" for field in fields}
+        for field in fields:
+            setattr(self, self.numbers[field.name], number(field))
+
     def get_list_display(self, request: HttpRequest) -> Any:
-        return ["object_id", "owner", *self.columns, "last_updated", "missing_since", "repaired", "doubts"]
+        columns = [self.numbers.get(name, name) for name in self.columns]
+        return ["object_id", "owner", *columns, "last_updated", "missing_since", "repaired", "doubts"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         # Lists do not need the documents, which are by far the largest column.
@@ -64,7 +87,8 @@ class OwnedObjectAdmin(ReadOnlyAdmin):
         return super().get_queryset(request).annotate(was_repaired=was_repaired).defer("document", "received")
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        names = [field.name for field in self.model._meta.fields if field.name not in _HIDDEN]
+        fields = [field.name for field in self.model._meta.fields if field.name not in _HIDDEN]
+        names = [self.numbers.get(name, name) for name in fields]
         return ["what_looks_wrong", "who_has_it", "deliveries", *names, "as_sent", "before_repairs"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
