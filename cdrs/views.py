@@ -17,7 +17,7 @@ from ocpi_hub.exchange.renderers import answer
 from ocpi_hub.exchange.store import Contradiction, Stored
 from ocpi_hub.exchange.views import NO_METHODS, ReceiverView, SenderView, Write
 from ocpi_hub.partners.models import Platform
-from ocpi_hub.protocol.client import Answer, same_origin
+from ocpi_hub.protocol.client import Answer, join, same_origin
 from ocpi_hub.protocol.codec import InvalidObject, MalformedJSON, check
 from ocpi_hub.protocol.envelope import StatusCode
 from ocpi_hub.protocol.types import CdrID, PartyRef
@@ -60,8 +60,8 @@ class CDRsReceiver(ReceiverView):
         return self.with_location(address, 201 if stored.created else 200, stored.note)
 
     def with_location(self, address: Address, http_status: int, message: str | None) -> Response:
-        location = {"Location": f"{self.url}/{address.path}"}
-        return answer(http_status=http_status, message=message, headers=location)
+        location = join(self.url, *address.segments)
+        return answer(http_status=http_status, message=message, headers={"Location": location})
 
     # ------------------------------------------------------------------------------- to one party alone
     def pass_on(self, write: Write, address: Address, body: bytes) -> Response:
