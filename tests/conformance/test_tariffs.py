@@ -367,6 +367,15 @@ def test_a_tariff_is_found_however_its_id_is_written(cpo, spelling):
 
 
 @pytest.mark.row("TAR-05")
+def test_whoever_deletes_at_one_party_hears_what_that_party_says(cpo, emsp):
+    cpo.put("receiver/locations/NL/ABC/LOC1", at("LOC1", "TARIFF1"))
+    said = {"status_code": 1000, "status_message": "gone", "timestamp": LATER}
+    emsp.answers.append(lambda request: httpx.Response(200, json=said))
+
+    assert cpo.delete(TARIFF1, **to("DE*MSP")).message == "gone"
+
+
+@pytest.mark.row("TAR-05")
 def test_a_hub_without_locations_warns_of_nothing(cpo, settings):
     push(cpo, "TARIFF1")
     cpo.put("receiver/locations/NL/ABC/LOC1", at("LOC1", "TARIFF1"))
