@@ -419,6 +419,7 @@ def test_one_that_fails_altogether_is_offline_with_the_first_miss_and_back_with_
     try_again(emsp, deliver)
     assert (now_is(emsp), emsp.platform.offline_since) == ("CONNECTED", None)
     assert not lanes.is_open(emsp.platform.pk)
+    assert due(timezone.now()) == [emsp.platform.pk]  # so that its misses are soon forgotten
 
 
 def test_one_whose_versions_fail_and_who_takes_deliveries_is_offline_once(cpo, emsp, deliver):

@@ -25,6 +25,15 @@ def state(partner, **changes):
     type(partner.platform).objects.filter(pk=partner.platform.pk).update(**changes)
 
 
+def answering(answer):
+    def respond(request):
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    return respond
+
+
 # --------------------------------------------------------------------------------------------- what counts
 def test_a_request_of_a_partner_is_noted(cpo):
     before = timezone.now()
@@ -69,10 +78,12 @@ def test_a_delivery_that_arrives_is_an_answer(cpo, emsp, deliver):
         (enveloped(status_code=3000), False),
         (httpx.Response(503), False),
         (httpx.Response(401), False),
+        (httpx.ConnectError("refused"), False),
+        (httpx.UnsupportedProtocol("no URL that can be called"), False),  # which is for good
     ],
 )
 def test_a_refusal_is_an_answer_and_a_failure_is_none(cpo, emsp, deliver, answer, counts):
-    emsp.answers.append(lambda request: answer)
+    emsp.answers.append(answering(answer))
     cpo.put("receiver/locations/NL/ABC/LOC1", examples.location())
     deliver()
 
@@ -106,12 +117,7 @@ def test_a_list_that_is_read_is_an_answer_and_one_that_fails_has_its_owner_asked
     ],
 )
 def test_a_relayed_request_that_fails_has_the_partner_asked_at_once(cpo, emsp, answer, counts):
-    def respond(request):
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    cpo.answers.append(respond)
+    cpo.answers.append(answering(answer))
 
     emsp.get("sender/locations/LOC1", **to("NL*ABC"))
 
