@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -167,17 +168,23 @@ def folder() -> Iterator[Path]:
 def test_the_next_demo_has_another_number_of_locations(folder: Path) -> None:
     environment = clean_environment(HUB_VAR=str(folder / "var"), HUB_PORT=str(free_port()), PARTY="nl-abc")
 
-    for count, change in (
-        ("1", "EVSEs change their status now"),
-        ("30", "EVSEs change"),
-        ("0", "No EVSE can"),
+    for count, change, end in (
+        ("1", "EVSEs change their status now", "EVSEs change"),
+        ("30", "EVSEs change", "emote start "),
+        ("0", "No EVSE can change", "\nNo charge to tell of: no Location at the hub has a free EVSE"),
     ):
         log = folder / f"{count}.log"
         story = Process("hub", [sys.executable, "-m", "simulator.demo"], {**environment, "COUNT": count}, log)
-        wait_until(lambda: change in story.said() or not story.alive, 60, change)  # noqa: B023 - asked now
+        wait_until(lambda: end in story.said() or not story.alive, 90, end)  # noqa: B023 - asked now
+        assert change in story.said()
         assert f"Locations at the eMSP: {count} of {count}" in story.said()
         assert story.stop(signal.SIGINT) == 0
 
     assert "is registered as NL*ABC; it has 1 Location\n" in (folder / "1.log").read_text()
     assert "The CPO has other Locations than the hub has read" not in (folder / "1.log").read_text()
-    assert "The CPO has other Locations than the hub has read" in (folder / "30.log").read_text()
+    told = (folder / "30.log").read_text()
+    assert "The CPO has other Locations than the hub has read" in told
+    assert re.search(
+        r"\nA card is held to LOC\S+: ALLOWED by the eMSP through the hub, reference [-0-9a-f]{36}, ", told
+    )
+    assert "\n  The CDR at the eMSP equals the CDR the CPO sent\n" in told
