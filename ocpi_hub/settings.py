@@ -101,7 +101,9 @@ HUB_PARTY_ID = _env("HUB_PARTY_ID", "HUB").upper()
 HUB_NAME = _env("HUB_NAME", "OCPI hub")
 SPOKEN = ["2.2.1"]  # the versions that the hub speaks, newest last
 # The modules that are exchanged with partners: a Django app of that name each.
-OCPI_MODULES = ["locations", "sessions", "cdrs", "tariffs", "tokens", "hubclientinfo"]
+OCPI_MODULES = [
+    "locations", "sessions", "cdrs", "tariffs", "tokens", "commands", "hubclientinfo",
+]  # fmt: skip
 
 # Seconds between the attempts of a delivery; when the list is used up the delivery is given up.
 DEFAULT_RETRY_SCHEDULE = [5, 15, 60, 300, 900, 3600, 7200, 14400, 28800, 57600]

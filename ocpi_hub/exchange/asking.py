@@ -3,23 +3,29 @@
 An app says what its requests and answers look like, and to whom a request without OCPI-to goes.
 """
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
+from django.db import InterfaceError, OperationalError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ocpi_hub.exchange import callbacks
 from ocpi_hub.exchange.callbacks import Arrived
-from ocpi_hub.exchange.exceptions import NotFound, OCPIError, UnknownReceiver
+from ocpi_hub.exchange.exceptions import InvalidParameters, NotFound, OCPIError, UnknownReceiver
 from ocpi_hub.exchange.models import Callback
 from ocpi_hub.exchange.ownedobject import OwnedObject, owned_models
 from ocpi_hub.exchange.relay import Question
 from ocpi_hub.exchange.renderers import answer
 from ocpi_hub.exchange.routing import Route, is_known
 from ocpi_hub.exchange.views import RoutedView
-from ocpi_hub.partners.models import Endpoint
+from ocpi_hub.partners.models import Endpoint, Party
 from ocpi_hub.protocol.codec import InvalidObject
 from ocpi_hub.protocol.types import PartyRef
+
+logger = logging.getLogger(__name__)
 
 
 class AskingView(RoutedView):
@@ -27,16 +33,41 @@ class AskingView(RoutedView):
 
     role = Endpoint.Role.RECEIVER
     reply: ClassVar[Any]  # the Struct of a direct answer
+    asked_role: ClassVar[str] = "CPO"
+
+    def must_name_an_operator(self) -> None:
+        """Only operators have what this is about; one that is merely invited is not connected yet."""
+        to = self.route.to
+        if to and Party.objects.filter(key=to.key, roles__len__gt=0).exclude(
+            roles__contains=[self.asked_role]
+        ):
+            raise InvalidParameters(
+                f"OCPI-to names {to}, which is no {self.asked_role}; {self.module} go to one"
+            )
 
     def ask_for_result(self, callback: Callback, question: Question) -> Response:
         """The direct answer as it came, noted beside the callback. Raises NotConnected, NotAnswered, HubError."""
         try:
             found = self.ask(question)
         except OCPIError as error:
-            callbacks.unanswered(callback, error)
+            with self.noting(callback):
+                callbacks.unanswered(callback, error)
             raise
-        callbacks.answered(callback, found, self.reply)
+        with self.noting(callback):
+            callbacks.answered(callback, found, self.reply)
         return self.pass_back(found)
+
+    @contextmanager
+    def noting(self, callback: Callback) -> Iterator[None]:
+        """By now the receiver may be doing what it was asked to, so whoever asked hears of it in any case."""
+        try:
+            yield
+            self.noted(callback)
+        except (OperationalError, InterfaceError) as error:
+            logger.error("the answer to %s is not noted: the database does not answer: %s", callback, error)
+
+    def noted(self, callback: Callback) -> None:
+        """The direct answer, or its absence, was written down."""
 
 
 class ResultsView(RoutedView):

@@ -82,9 +82,14 @@ def of_sessions(cast: dict[str, Partner]) -> Iterator[Spot]:
     yield from of_client_owned(MODULE["sessions"])(cast)
     sessions = [planted for planted in PLANTED if planted.module == "sessions"]
     for planted in sessions:
-        whose = NOBODY.union(*(other.seen_by for other in sessions if other.id == planted.id))
         path = f"/{planted.id}/charging_preferences"
-        yield Spot("SENDER", path, examples.charging_preferences(), whose, planted.owner)
+        yield Spot("SENDER", path, examples.charging_preferences(), customers_of(planted.id), planted.owner)
+
+
+def customers_of(session_id: str) -> frozenset[str]:
+    """The providers that have a Session of this id, each with an operator of its own."""
+    sessions = [planted for planted in PLANTED if planted.module == "sessions" and planted.id == session_id]
+    return NOBODY.union(*(planted.seen_by for planted in sessions))
 
 
 def of_tokens(cast: dict[str, Partner]) -> Iterator[Spot]:
@@ -98,14 +103,17 @@ def of_commands(cast: dict[str, Partner]) -> Iterator[Spot]:
     result = examples.command_result()
     yield Spot("SENDER", f"/START_SESSION/{SECRET}", result, frozenset({"cpo", "sister"}))
     stop = examples.stop_session(session_id="OBJECT1")
-    yield Spot("RECEIVER", "/STOP_SESSION", stop, frozenset({"emsp"}))
+    yield Spot("RECEIVER", "/STOP_SESSION", stop, customers_of("OBJECT1"))
 
 
 def of_charging_profiles(cast: dict[str, Partner]) -> Iterator[Spot]:
     """The profile of another one's session."""
     query = "?duration=900&response_url=https%3A%2F%2Fxyz.example%2Fresults%2F1"
-    yield Spot("RECEIVER", f"/OBJECT1{query}", examples.set_charging_profile(), frozenset({"emsp", "scsp"}))
-    yield Spot("SENDER", "/OBJECT1", examples.active_charging_profile(), frozenset({"cpo"}))
+    whose = customers_of("OBJECT1") | {"scsp"}
+    yield Spot("RECEIVER", f"/OBJECT1{query}", examples.set_charging_profile(), whose)
+    yield Spot("SENDER", "/OBJECT1", examples.active_charging_profile(), OPERATORS)
+    result = {"result": "ACCEPTED"}
+    yield Spot("SENDER", f"/PUT/{SECRET}", result)  # the secret of a command is none here
 
 
 def of_hub_client_info(cast: dict[str, Partner]) -> Iterator[Spot]:

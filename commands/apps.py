@@ -1,0 +1,11 @@
+from django.apps import AppConfig
+
+
+class CommandsConfig(AppConfig):
+    name = "commands"
+
+    def ready(self) -> None:
+        from commands import tracing
+        from ocpi_hub.exchange import sweeper
+
+        sweeper.every_round(tracing.reconcile)
