@@ -170,7 +170,7 @@ def test_the_next_demo_has_another_number_of_locations(folder: Path) -> None:
 
     for count, change, end in (
         ("1", "EVSEs change their status now", "EVSEs change"),
-        ("30", "EVSEs change", "emote start "),
+        ("30", "EVSEs change", "\n  Remote stop: direct answer ACCEPTED, result ACCEPTED after "),
         ("0", "No EVSE can change", "\nNo charge to tell of: no Location at the hub has a free EVSE"),
     ):
         log = folder / f"{count}.log"
@@ -187,4 +187,4 @@ def test_the_next_demo_has_another_number_of_locations(folder: Path) -> None:
     assert re.search(
         r"\nA card is held to LOC\S+: ALLOWED by the eMSP through the hub, reference [-0-9a-f]{36}, ", told
     )
-    assert "\n  The CDR at the eMSP equals the CDR the CPO sent\n" in told
+    assert "\n  The CDR at the eMSP equals the CDR the CPO sent\nRemote start from the eMSP: " in told
