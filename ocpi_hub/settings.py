@@ -102,7 +102,7 @@ HUB_NAME = _env("HUB_NAME", "OCPI hub")
 SPOKEN = ["2.2.1"]  # the versions that the hub speaks, newest last
 # The modules that are exchanged with partners: a Django app of that name each.
 OCPI_MODULES = [
-    "locations", "sessions", "cdrs", "tariffs", "tokens", "commands", "hubclientinfo",
+    "locations", "sessions", "cdrs", "tariffs", "tokens", "commands", "chargingprofiles", "hubclientinfo",
 ]  # fmt: skip
 
 # Seconds between the attempts of a delivery; when the list is used up the delivery is given up.

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class ChargingProfilesConfig(AppConfig):
+    name = "chargingprofiles"
+    verbose_name = "Charging profiles"
