@@ -419,7 +419,14 @@ def test_one_that_fails_altogether_is_offline_with_the_first_miss_and_back_with_
     try_again(emsp, deliver)
     assert (now_is(emsp), emsp.platform.offline_since) == ("CONNECTED", None)
     assert not lanes.is_open(emsp.platform.pk)
-    assert due(timezone.now()) == [emsp.platform.pk]  # so that its misses are soon forgotten
+
+
+def test_who_is_back_is_asked_so_that_its_misses_are_soon_forgotten(cpo):
+    state(cpo, status="OFFLINE", missed_probes=9, next_probe_at=NOW + MINUTE)
+
+    lanes.came_back(cpo.platform, NOW)
+
+    assert due(NOW) == [cpo.platform.pk]
 
 
 def test_one_whose_versions_fail_and_who_takes_deliveries_is_offline_once(cpo, emsp, deliver):

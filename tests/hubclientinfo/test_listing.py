@@ -146,6 +146,17 @@ def test_a_role_or_party_that_is_announced_no_more_is_suspended(stranger, emsp):
     assert reconcile(LATER) == 0
 
 
+def test_a_role_that_is_announced_as_agreed_is_one_entry_and_suspended_when_it_is_announced_no_more(emsp):
+    party_is(emsp, invited_roles=["EMSP"])
+    assert reconcile(NOW) == 1
+    assert Message.objects.count() == 1
+
+    party_is(emsp, roles=[])
+    assert reconcile(LATER) == 1
+    assert listed() == {"DE*MSP as EMSP": SUSPENDED}
+    assert reconcile(LATER) == 0
+
+
 def test_a_party_that_is_not_even_known_any_more_is_suspended(emsp):
     reconcile(NOW)
     Party.objects.all().delete()
