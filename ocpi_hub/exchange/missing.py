@@ -26,11 +26,10 @@ def note(
 ) -> None:
     """After a full pull. `seen` are the rows that were listed, `refused` the keys of what could not be taken.
 
-    What came by a push since the pull began is not in its pages and stays.
+    What came by a push since the pull began is not in its pages and stays; what an owner left behind on the
+    platform that it was on before goes.
     """
-    ours = model.objects.present().filter(
-        owner_key__in=owners, audience="", source=platform, changed_at__lt=pull.started_at
-    )
+    ours = model.objects.present().filter(owner_key__in=owners, audience="", changed_at__lt=pull.started_at)
     gone = ours.exclude(pk__in=seen).exclude(key__in=refused)
     if model.deletable:
         for row_id in list(gone.values_list("pk", flat=True)):

@@ -1,6 +1,7 @@
 """TAR-01 to TAR-05, TAR-08, TAR-12, TAR-18. What a DELETE does to deliveries is here, what a pull drops as well."""
 
 import json
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -10,10 +11,12 @@ from django.utils import timezone
 from locations.models import Location
 from ocpi_hub.exchange import sync
 from ocpi_hub.exchange.models import Delivery
+from ocpi_hub.partners.models import Party
+from tariffs import references
 from tariffs.models import Tariff
 from tests import examples
 from tests.conformance.calls import METHODS, nothing_changes, raw, to
-from tests.partners import Partner, enveloped
+from tests.partners import Partner, enveloped, register
 
 pytestmark = pytest.mark.django_db
 
@@ -356,14 +359,33 @@ def test_the_same_text_elsewhere_in_a_location_names_nothing(cpo, tariff_id):
 
 
 @pytest.mark.row("TAR-05", "TYP-01")
-@pytest.mark.parametrize("spelling", ["TARIFF/1", "tariff/1", "TARIFF\\/1"])
-def test_a_tariff_is_found_however_its_id_is_written(cpo, spelling):
-    cpo.put("receiver/tariffs/NL/ABC/TARIFF%2F1", named("TARIFF/1"))
-    location = at("LOC1", "A]", "?")
-    body = json.dumps(location).encode().replace(b'"?"', f'"{spelling}"'.encode())
+@pytest.mark.parametrize(
+    ("tariff_id", "spelling"),
+    [
+        ("TARIFF/1", "TARIFF/1"),
+        ("TARIFF/1", "tariff/1"),
+        ("TARIFF/1", "TARIFF\\/1"),
+        ("a+b (50%) [x]", "A+B (50%) [X]"),
+        ('{"a": "b\\c"}', '{\\"a\\": \\"b\\\\c\\"}'),
+    ],
+)
+def test_a_tariff_is_found_however_its_id_is_written(cpo, tariff_id, spelling):
+    path = f"receiver/tariffs/NL/ABC/{quote(tariff_id, safe='')}"
+    cpo.put(path, named(tariff_id))
+    body = json.dumps(at("LOC1", "A]", "?")).encode().replace(b'"?"', f'"{spelling}"'.encode())
     assert cpo.put("receiver/locations/NL/ABC/LOC1", body).codes == (201, 1000)
 
-    assert cpo.delete("receiver/tariffs/NL/ABC/TARIFF%2F1").message == warning("LOC1")
+    assert cpo.delete(path).message == warning("LOC1")
+
+
+@pytest.mark.row("TAR-05")
+def test_only_locations_whose_text_has_the_id_are_looked_at(cpo, monkeypatch):
+    monkeypatch.setattr(references, "LOOKED_AT", 1)
+    push(cpo, "TARIFF1")
+    for location_id, tariff_id in (("LOC1", "TARIFF2"), ("LOC2", "TARIFF1")):
+        cpo.put(f"receiver/locations/NL/ABC/{location_id}", at(location_id, tariff_id))
+
+    assert cpo.delete(TARIFF1).message == warning("LOC2")
 
 
 @pytest.mark.row("TAR-05")
@@ -459,6 +481,39 @@ def test_a_pull_drops_nothing_of_another_owner(cpo, rival, emsp):
     pull(cpo)
 
     assert emsp.get("sender/tariffs").data == [theirs]
+
+
+@pytest.mark.row("TAR-02")
+def test_a_pull_drops_nothing_of_a_party_whose_list_fails(cpo):
+    """A platform is asked for each of its parties."""
+    cpo.platform.parties.create(country_code="LU", party_id="TWO", roles=["CPO"])
+    theirs = examples.tariff(country_code="LU", party_id="TWO", id="TWO")
+    named_two = {"OCPI-from-country-code": "LU", "OCPI-from-party-id": "TWO"}
+    cpo.put("receiver/tariffs/LU/TWO/TWO", theirs, **named_two)
+    push(cpo, "TARIFF1")
+
+    def fail_for_two(request: httpx.Request) -> httpx.Response | None:
+        return httpx.Response(500) if request.headers["OCPI-to-party-id"] == "TWO" else None
+
+    cpo.lists["tariffs"] = []
+    cpo.answers.append(fail_for_two)
+    reports = sync.pull_platform(cpo.platform.pk, "tariffs", full=True)
+
+    assert [report.pull.state for report in reports] == ["DONE", "FAILED"]
+    assert kept() == ["TWO"]
+
+
+@pytest.mark.row("TAR-02")
+def test_what_an_owner_left_on_its_former_platform_is_dropped(cpo, network):
+    push(cpo, "TARIFF1")
+    newer = register(network, "NEW", "NL-NEW-CPO")
+    Party.objects.filter(key="NL*ABC").update(platform=newer.platform)
+    Party.objects.filter(key="NL*NEW").delete()
+
+    newer.lists["tariffs"] = [named("TARIFF2")]
+    pull(newer)
+
+    assert kept() == ["TARIFF2"]
 
 
 @pytest.mark.usefixtures("transactional_db")
