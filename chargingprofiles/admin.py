@@ -6,7 +6,8 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from chargingprofiles.models import ProfileRequest
-from ocpi_hub.exchange.admin import ReadOnlyAdmin, table
+from ocpi_hub.exchange.admin import ReadOnlyAdmin
+from ocpi_hub.exchange.admin.callbacks import trace
 
 WORDS = {"GET": "what its profile is", "PUT": "another profile", "DELETE": "no profile any more"}
 
@@ -31,20 +32,7 @@ class ProfileRequestAdmin(ReadOnlyAdmin):
 
     @admin.display(description="what happened")
     def what_happened(self, row: ProfileRequest) -> SafeString:
-        """From the request to the latest result."""
-        callback = row.callback
-        return table(
-            [
-                (
-                    "asked",
-                    f"{callback.created_at:%Y-%m-%d %H:%M:%S}, by {callback.from_party} of {callback.to_party}",
-                ),
-                ("request", callback.request),
-                ("direct answer", callback.reply or callback.problem or "none yet"),
-                ("result", f"{callback.result or 'none yet'} {callback.result_at or ''}"),
-                ("correlation id", callback.correlation_id),
-            ]
-        )
+        return trace(row.callback)
 
     def get_readonly_fields(self, request: HttpRequest, obj: object = None) -> list[str]:
         return list(self.fields)

@@ -45,13 +45,15 @@ def traffic(cpo: Partner, emsp: Partner, deliver: object) -> None:
 
 
 @pytest.fixture
-def charge(traffic: None, cpo: Partner) -> None:
+def charge(traffic: None, cpo: Partner, emsp: Partner) -> None:
     """What is about one charge."""
     cpo.post("sender/tokens/04A1B2C3D4/authorize")
     cpo.put("receiver/sessions/NL/ABC/SESSION1", examples.session())
     cpo.post("receiver/cdrs", examples.cdr())
     cpo.put("receiver/tariffs/NL/ABC/TARIFF1", examples.tariff())
     cpo.get("sender/hubclientinfo")  # which lists everybody
+    emsp.post("receiver/commands/START_SESSION", examples.start_session())
+    emsp.put("receiver/chargingprofiles/SESSION1", examples.set_charging_profile())
 
 
 @pytest.mark.parametrize("model", OURS, ids=lambda model: model.__name__)
