@@ -7,8 +7,8 @@ from django.db.models.functions import Upper
 
 from cdrs.credits import Credited
 from cdrs.plausibility import Beside, KnownSession, is_unknown, owner, provider
-from ocpi_hub.exchange.findings import FILLER, given
-from ocpi_hub.exchange.grants import Use
+from ocpi_hub.exchange.findings import FILLER
+from ocpi_hub.exchange.grants import Use, given
 from ocpi_hub.exchange.ownedobject import OwnedObject, owned_models
 from ocpi_hub.partners.models import Party
 from ocpi_hub.protocol.cdrs import CDR
@@ -24,7 +24,7 @@ def beside(cdrs: list[CDR]) -> list[Beside]:
     return [
         Beside(
             session=_session_of(cdr, sessions),
-            references=known,
+            given=known,
             evse_owner=_other_owner(cdr, evses),
             unknown_as_1970=owner(cdr).key in agreed,
             credited=credited.get(_name(cdr, cdr.id), Credited()),
@@ -65,7 +65,7 @@ def _session_of(cdr: CDR, sessions: dict[Name, list[KnownSession]]) -> KnownSess
 
 def _use(cdr: CDR) -> Use:
     end = cdr.last_updated if is_unknown(cdr.end_date_time) else cdr.end_date_time
-    return Use(provider(cdr), cdr.cdr_token.uid, owner(cdr), end)
+    return Use(provider(cdr), cdr.cdr_token.uid, owner(cdr), end, cdr.authorization_reference)
 
 
 # -------------------------------------------------------------------------------------------------- EVSEs

@@ -21,6 +21,7 @@ from ocpi_hub.exchange.findings import (
     thousandfold,
     volume,
 )
+from ocpi_hub.exchange.grants import Given
 from ocpi_hub.protocol.cdrs import CDR
 from ocpi_hub.protocol.types import PartyRef
 
@@ -52,7 +53,7 @@ class Beside(NamedTuple):
     """What the hub knows beside one CDR."""
 
     session: KnownSession | None = None
-    references: tuple[str, ...] = ()  # that its provider had given last
+    given: Given = Given()  # which reference its provider had given
     evse_owner: str = ""  # whose EVSE it is, when it is another operator's
     unknown_as_1970: bool = False  # whether its operator may say so
     credited: Credited = Credited()
@@ -68,7 +69,7 @@ def findings(cdr: CDR, beside: Beside, now: datetime) -> list[str]:
         *_dimensions(cdr),
         *_place(cdr, beside.evse_owner),
         *_session(cdr, beside.session),
-        *other_reference(cdr.authorization_reference, cdr.auth_method, beside.references, provider(cdr)),
+        *other_reference(cdr.authorization_reference, cdr.auth_method, beside.given, provider(cdr)),
         *(credits.findings(cdr, beside.credited) if cdr.credit else ()),
     ]
 
@@ -226,11 +227,12 @@ def _place(cdr: CDR, evse_owner: str) -> Iterator[str]:
             f"EVSE {place.evse_uid} ({place.evse_id}) is one of {evse_owner} as far as the hub knows, and the CDR is"
             f" of {owner(cdr)}."
         )
-    fillers = [name for name in ("evse_uid", "evse_id", "connector_id") if getattr(place, name) == FILLER]
+    # An EVSE need not have an evse_id, in whose place the filler then stands (interpretations, P83).
+    fillers = [name for name in ("evse_uid", "connector_id") if getattr(place, name) == FILLER]
     if fillers and not is_unused_reservation(cdr):
         yield (
-            f"{', '.join(fillers)} of the cdr_location is {FILLER}, which only a reservation may have, and total_energy"
-            f" is {plain(cdr.total_energy)} kWh."
+            f"{' and '.join(fillers)} in cdr_location: {FILLER}, which only a reservation may have, and total_energy is"
+            f" {plain(cdr.total_energy)} kWh."
         )
 
 

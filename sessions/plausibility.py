@@ -13,14 +13,13 @@ from django.db.models import FilteredRelation, Q
 from ocpi_hub.exchange.findings import (
     CLOCK,
     FILLER,
-    given,
     minute,
     other_reference,
     plain,
     thousandfold,
     volume,
 )
-from ocpi_hub.exchange.grants import Use
+from ocpi_hub.exchange.grants import Given, Use, given
 from ocpi_hub.exchange.ownedobject import owned_models
 from ocpi_hub.protocol.sessions import Session
 from ocpi_hub.protocol.types import PartyRef
@@ -31,7 +30,7 @@ class Beside(NamedTuple):
 
     has_location: bool = True
     has_evse: bool = True  # at that Location
-    references: tuple[str, ...] = ()
+    given: Given = Given()
 
 
 def findings(session: Session, beside: Beside, now: datetime) -> list[str]:
@@ -41,7 +40,7 @@ def findings(session: Session, beside: Beside, now: datetime) -> list[str]:
         *_times(session, now),
         *_energy(session),
         *_fillers(session),
-        *other_reference(session.authorization_reference, session.auth_method, beside.references, provider),
+        *other_reference(session.authorization_reference, session.auth_method, beside.given, provider),
     ]
 
 
@@ -95,7 +94,7 @@ def beside(sessions: list[Session]) -> list[Beside]:
     known = _places(sessions)
     references = given([_use(session) for session in sessions])
     if known is None:
-        return [Beside(references=found) for found in references]
+        return [Beside(given=found) for found in references]
     return [
         Beside((place := _place_of(session)) in known, (*place, session.evse_uid.upper()) in known, found)
         for session, found in zip(sessions, references, strict=True)
@@ -127,4 +126,5 @@ def _places(sessions: list[Session]) -> set[tuple[str, ...]] | None:
 def _use(session: Session) -> Use:
     token = session.cdr_token
     provider = PartyRef(token.country_code, token.party_id)
-    return Use(provider, token.uid, owner(session), session.end_date_time or session.last_updated)
+    end = session.end_date_time or session.last_updated
+    return Use(provider, token.uid, owner(session), end, session.authorization_reference)

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from ocpi_hub.exchange import grants
-from ocpi_hub.exchange.grants import Use
+from ocpi_hub.exchange.grants import Given
 from ocpi_hub.protocol.cdrs import ChargingPeriod
 from ocpi_hub.protocol.types import PartyRef
 
@@ -56,21 +55,16 @@ def volume(periods: Iterable[ChargingPeriod] | None, kind: str) -> Decimal | Non
 
 
 # ------------------------------------------------------------------------------------- authorization_reference
-def given(uses: list[Use]) -> list[tuple[str, ...]]:
-    """For each use, the reference that its provider had given last, by either clock."""
-    until = grants.latest_many(uses)
-    soon = grants.latest_many([use._replace(before=use.before + CLOCK) for use in uses])
-    return [tuple(filter(None, pair)) for pair in zip(until, soon, strict=True)]
-
-
 def other_reference(
-    reference: str | None, auth_method: str, references: tuple[str, ...], provider: PartyRef
+    reference: str | None, auth_method: str, given: Given, provider: PartyRef
 ) -> Iterator[str]:
-    """Whether it comes back as another one than the provider gave last (mod_sessions, mod_cdrs)."""
-    if not references or any(same(reference, known) for known in references):
+    """Whether it comes back as another one than the provider gave last (mod_sessions, mod_cdrs).
+
+    One that was given later is no older one: clocks differ, and some operators date a Session back.
+    """
+    if given.last is None or given.later or same(reference, given.last):
         return
-    last = references[-1]
     if reference is not None:
-        yield f"authorization_reference is {reference}, and the last one that {provider} gave is {last}."
+        yield f"authorization_reference is {reference}, and the last one that {provider} gave is {given.last}."
     elif auth_method != "WHITELIST":
-        yield f"authorization_reference is missing, and the last one that {provider} gave is {last}."
+        yield f"authorization_reference is missing, and the last one that {provider} gave is {given.last}."

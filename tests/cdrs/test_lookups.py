@@ -13,6 +13,7 @@ from tests.conformance.calls import nothing_changes, to
 
 pytestmark = pytest.mark.django_db
 
+SENTINEL = "1970-01-01T00:00:00Z"
 MSP, ABC = PartyRef("DE", "MSP"), PartyRef("NL", "ABC")
 
 
@@ -109,6 +110,17 @@ def test_the_reference_is_compared_with_what_was_given_before_its_end(cpo, emsp)
     assert told in posted(cpo, late)
 
 
+@pytest.mark.row("CDR-16", "CDR-18")
+def test_where_the_end_is_not_known_what_was_given_before_the_cdr_counts(cpo, emsp):
+    grants.note(MSP, "04A1B2C3D4", ABC, "AUTH1", "authorize")
+    now = format_time(timezone.now())
+    made = examples.cdr(authorization_reference="AUTH0", end_date_time=SENTINEL, last_updated=now)
+
+    assert "authorization_reference is AUTH0, and the last one that DE*MSP gave is AUTH1." in posted(
+        cpo, made
+    )
+
+
 # ------------------------------------------------------------------------------------------------ credits
 def test_credits_are_looked_up_by_their_original_whatever_its_spelling(cpo, emsp):
     cpo.post("receiver/cdrs", examples.cdr(id="cdr1"))
@@ -117,6 +129,14 @@ def test_credits_are_looked_up_by_their_original_whatever_its_spelling(cpo, emsp
     assert posted(cpo, examples.credit_cdr(id="CDR1-C2", credit_reference_id="Cdr1")) == [
         f"CDR Cdr1 was credited before, by {examples.credit_cdr()['id']}."
     ]
+
+
+def test_a_credit_that_went_to_one_party_directly_is_no_earlier_one(cpo, emsp, other_emsp):
+    cpo.post("receiver/cdrs", examples.cdr())
+    cpo.post("receiver/cdrs", examples.credit_cdr(), **to("AT*PRO"))
+    cpo.post("receiver/cdrs", examples.credit_cdr())
+
+    assert [row.findings for row in CDR.objects.filter(credit=True)] == [[], []]
 
 
 def test_another_operators_cdr_of_that_id_is_not_its_original(cpo, rival, emsp):
@@ -162,9 +182,6 @@ def test_a_pulled_credit_of_more_than_there_was_is_refused(cpo, emsp):
 
 
 # ---------------------------------------------------------------------------------------------------- 1970
-SENTINEL = "1970-01-01T00:00:00Z"
-
-
 @pytest.mark.row("CDR-18")
 @pytest.mark.parametrize("agreed", [False, True])
 def test_whether_1970_is_agreed_is_asked_of_its_owners_platform(cpo, emsp, agreed):

@@ -8,6 +8,7 @@ import pytest
 
 from cdrs.credits import Credited
 from cdrs.plausibility import Beside, KnownSession, findings
+from ocpi_hub.exchange.grants import Given
 from ocpi_hub.protocol.cdrs import CDR
 from ocpi_hub.protocol.codec import check
 from tests.examples import cdr, credit_cdr
@@ -324,10 +325,11 @@ def test_fillers_are_remarked_unless_it_is_an_unused_reservation():
     unused = {"total_energy": 0, "charging_periods": [period(RESERVATION_TIME=1)]}
 
     assert said(**place) == [
-        "evse_uid, evse_id, connector_id of the cdr_location is #NA, which only a reservation may have, and"
-        " total_energy is 20 kWh."
+        "evse_uid and connector_id in cdr_location: #NA, which only a reservation may have, and total_energy is"
+        " 20 kWh."
     ]
     assert said(**place, **unused) == []
+    assert said(**placed(evse_id="#NA")) == []
 
 
 def test_an_evse_of_another_operator_is_remarked():
@@ -371,7 +373,7 @@ def test_a_cdr_is_of_its_session(known, sentences):
 
 @pytest.mark.row("CDR-16")
 def test_the_reference_is_the_last_that_was_given():
-    known = Beside(references=("AUTH1",))
+    known = Beside(given=Given("AUTH1"))
 
     assert said(known, authorization_reference="AUTH1") == []
     assert said(known, authorization_reference="AUTH0") == [

@@ -1,19 +1,14 @@
 """What findings are made of: numbers in words, comparisons with their borders, references."""
 
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
-from ocpi_hub.exchange import findings, grants
-from ocpi_hub.exchange.grants import Use
-from ocpi_hub.exchange.models import Grant
+from ocpi_hub.exchange import findings
+from ocpi_hub.exchange.grants import Given
 from ocpi_hub.protocol.cdrs import ChargingPeriod
 from ocpi_hub.protocol.codec import check
 from ocpi_hub.protocol.types import PartyRef
-
-MSP, ABC = PartyRef.parse("DE*MSP"), PartyRef.parse("NL*ABC")
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -91,52 +86,23 @@ def test_volumes_of_one_dimension_are_added_up():
 
 
 # ------------------------------------------------------------------------------------- authorization_reference
+OTHER = "authorization_reference is AUTH1, and the last one that DE*MSP gave is AUTH2."
+MISSING = "authorization_reference is missing, and the last one that DE*MSP gave is AUTH2."
+
+
 @pytest.mark.parametrize(
-    ("reference", "auth_method", "references", "said"),
+    ("reference", "auth_method", "given", "said"),
     [
-        ("AUTH1", "AUTH_REQUEST", ("AUTH1", "AUTH1"), []),
-        ("auth1", "AUTH_REQUEST", ("AUTH1",), []),
-        ("AUTH1", "AUTH_REQUEST", ("AUTH1", "AUTH2"), []),
-        ("AUTH2", "AUTH_REQUEST", ("AUTH1", "AUTH2"), []),
-        ("OTHER", "WHITELIST", (), []),
-        (None, "COMMAND", (), []),
-        (None, "WHITELIST", ("AUTH1",), []),
-        (
-            "OTHER",
-            "WHITELIST",
-            ("AUTH1", "AUTH2"),
-            ["authorization_reference is OTHER, and the last one that DE*MSP gave is AUTH2."],
-        ),
-        (
-            None,
-            "COMMAND",
-            ("AUTH1",),
-            ["authorization_reference is missing, and the last one that DE*MSP gave is AUTH1."],
-        ),
-        (
-            None,
-            "AUTH_REQUEST",
-            ("AUTH1",),
-            ["authorization_reference is missing, and the last one that DE*MSP gave is AUTH1."],
-        ),
+        ("AUTH2", "AUTH_REQUEST", Given("AUTH2"), []),
+        ("auth2", "AUTH_REQUEST", Given("AUTH2"), []),
+        ("AUTH1", "WHITELIST", Given("AUTH2"), [OTHER]),
+        ("AUTH1", "WHITELIST", Given("AUTH2", later=True), []),
+        ("AUTH1", "AUTH_REQUEST", Given(), []),
+        (None, "WHITELIST", Given("AUTH2"), []),
+        (None, "COMMAND", Given("AUTH2"), [MISSING]),
+        (None, "AUTH_REQUEST", Given("AUTH2"), [MISSING]),
+        (None, "COMMAND", Given(), []),
     ],
 )
-def test_a_reference_is_the_one_that_was_given_last(reference, auth_method, references, said):
-    assert list(findings.other_reference(reference, auth_method, references, MSP)) == said
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize(
-    ("at", "references"),
-    [
-        (NOON, ("OLD", "NEW")),
-        (NOON + timedelta(minutes=5), ("NEW", "NEW")),
-        (NOON - timedelta(minutes=1), ("OLD", "OLD")),
-    ],
-)
-def test_a_reference_may_be_given_a_little_later_by_the_hubs_clock(at, references):
-    for reference, moment in [("OLD", NOON - timedelta(days=1)), ("NEW", NOON + timedelta(minutes=5))]:
-        grants.note(MSP, "04A1", ABC, reference, "authorize")
-        Grant.objects.filter(reference=reference).update(given_at=moment)
-
-    assert findings.given([Use(MSP, "04A1", ABC, at)]) == [references]
+def test_a_reference_is_the_one_that_was_given_last(reference, auth_method, given, said):
+    assert list(findings.other_reference(reference, auth_method, given, PartyRef("DE", "MSP"))) == said

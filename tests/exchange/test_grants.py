@@ -17,7 +17,7 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def given():
+def history():
     """A at 10, B at 12, both to NL*ABC; C to another operator, D of another provider."""
     for reference, provider, operator, at in [
         ("A", MSP, ABC, NOON - 2 * HOUR),
@@ -41,16 +41,31 @@ def given():
         (Use(MSP, "OTHER", ABC, NOON), None),
     ],
 )
-def test_the_newest_until_then_counts(given, use, reference):
-    assert grants.latest(*use) == reference
+def test_the_newest_until_then_counts(history, use, reference):
+    assert grants.latest(*use[:4]) == reference
 
 
-def test_many_are_found_with_one_query_in_their_order(given, django_assert_num_queries):
+def test_many_are_found_with_one_query_in_their_order(history, django_assert_num_queries):
     uses = [Use(MSP, "04A1", ABC, NOON), Use(MSP, "NONE", ABC, NOON), Use(MSP, "04A1", DEF, NOON)]
 
     with django_assert_num_queries(1):
-        assert grants.latest_many(uses) == ["B", None, "C"]
-    assert grants.latest_many([]) == []
+        assert [given.last for given in grants.given(uses)] == ["B", None, "C"]
+    assert grants.given([]) == []
+
+
+@pytest.mark.parametrize(
+    ("reference", "operator", "before", "later"),
+    [
+        ("b", ABC, NOON - HOUR, True),
+        ("B", ABC, NOON, False),
+        ("A", ABC, NOON - HOUR, False),
+        ("C", ABC, NOON - HOUR, False),
+        ("C", DEF, NOON - HOUR, True),
+        (None, ABC, NOON - HOUR, False),
+    ],
+)
+def test_a_reference_may_be_given_later_by_the_hubs_clock(history, reference, operator, before, later):
+    assert grants.given([Use(MSP, "04A1", operator, before, reference)])[0].later is later
 
 
 def test_nothing_given_is_nothing_noted():

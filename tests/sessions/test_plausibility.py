@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ocpi_hub.exchange.grants import Given
 from ocpi_hub.protocol.codec import check
 from ocpi_hub.protocol.sessions import Session
 from sessions.plausibility import Beside, findings
@@ -124,7 +125,7 @@ def test_only_a_reservation_goes_without_evse_and_connector(status, kwh, odd):
 
 @pytest.mark.row("SES-15")
 def test_the_reference_is_the_last_that_was_given():
-    known = Beside(references=("AUTH1",))
+    known = Beside(given=Given("AUTH1"))
 
     assert said(known, authorization_reference="AUTH1") == []
     assert said(known, authorization_reference="AUTH0") == [
