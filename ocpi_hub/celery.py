@@ -8,4 +8,4 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ocpi_hub.settings")
 
 app = Celery("ocpi_hub")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["ocpi_hub.exchange", "credentials"])
+app.autodiscover_tasks(["ocpi_hub.exchange", "credentials", "hubclientinfo"])

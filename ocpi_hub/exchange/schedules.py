@@ -63,11 +63,12 @@ def remove_pulls(platform: Platform) -> None:
 
 def plan_upkeep() -> None:
     """What beat does for the hub itself."""
-    every_minute, hourly = _every(60), _every(3600)
+    every_minute, hourly, daily = _every(60), _every(3600), _every(86_400)
     for name, task, interval in (
         ("look for due deliveries", "ocpi_hub.exchange.tasks.sweep", every_minute),
         ("prepare and drop partitions", "ocpi_hub.exchange.tasks.housekeeping", hourly),
         ("tell partners when our endpoints changed", "credentials.tasks.announce_changes", every_minute),
+        ("compare what partners have of the list of clients", "hubclientinfo.tasks.compare", daily),
     ):
         PeriodicTask.objects.get_or_create(
             name=name, defaults={"task": task, "interval": interval, "description": "upkeep of the hub"}
