@@ -17,12 +17,11 @@ from commands.joining import Found, sessions_of
 from commands.models import Command
 from commands.states import State
 from ocpi_hub.exchange import callbacks, grants, store
-from ocpi_hub.exchange.models import Callback
+from ocpi_hub.exchange.models import Callback, Grant
 from ocpi_hub.exchange.routing import Route
 from ocpi_hub.logs import current_ids
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol.headers import MessageIDs
-from ocpi_hub.protocol.types import PartyRef
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +90,7 @@ def settle(ids: list[int], now: datetime, *, skip_locked: bool = False) -> int:
         _join(rows, known, now)
         changed = [row for row in rows if _update(row, known[row.pk], now)]
         Command.objects.bulk_update(rows, WRITTEN)
-        _withdraw(row for row in changed if row.state in states.NEVER_GOT_IT)
+        _withdraw(row for row in changed if row.state in states.NEVER_GOT_IT and row.authorization_reference)
     for row in changed:
         if row.state in states.LED_TO_NOTHING:
             _report(row, known[row.pk])
@@ -123,11 +122,16 @@ def _update(row: Command, callback: Callback, now: datetime) -> bool:
 
 
 def _withdraw(rows: Iterable[Command]) -> None:
-    """What an operator never took, it was not authorized for either."""
+    """Forget the references of commands that their operators never took: they authorized nothing."""
     for row in rows:
-        if reference := row.authorization_reference:
-            owner, operator = PartyRef.parse(row.from_party), PartyRef.parse(row.to_party)
-            grants.withdraw(owner, row.token_uid, operator, reference, row.command)
+        given = Grant.objects.filter(
+            token_owner=row.from_party,
+            token_key=row.token_uid.upper(),
+            operator=row.to_party,
+            reference=row.authorization_reference,
+            given_by=row.command,
+        )
+        Grant.objects.filter(pk__in=given.order_by("-pk").values("pk")[:1]).delete()
 
 
 # --------------------------------------------------------------------------------------- what people are told

@@ -9,8 +9,9 @@ from django.utils import timezone
 
 from commands import tracing
 from commands.models import Command
-from ocpi_hub.exchange import callbacks, partitions, sweeper
-from ocpi_hub.exchange.models import Callback
+from ocpi_hub.exchange import callbacks, grants, partitions, sweeper
+from ocpi_hub.exchange.models import Callback, Grant
+from ocpi_hub.protocol.types import PartyRef
 from tests import examples
 from tests.commands.test_joining import push, send
 from tests.conformance.orders import START, TO_CPO, address, answering, asked, heard, post_command
@@ -278,3 +279,19 @@ def test_what_the_operator_refuses_says_why(cpo, emsp):
         "REFUSED",
         "its answer is not as it should be: $.timeout: required field is missing",
     )
+
+
+@pytest.mark.parametrize("refusal", ["REJECTED", "away"])
+def test_the_reference_of_a_refused_command_is_forgotten_and_no_other(cpo, emsp, network, refusal):
+    """It authorized nothing; the same one may have been given before, and with other requests."""
+    for given_by in ("authorize", "RESERVE_NOW", "START_SESSION"):
+        grants.note(PartyRef("DE", "MSP"), "04a1b2c3d4", PartyRef("NL", "ABC"), "REF1", given_by)
+    if refusal == "away":
+        del network.hosts[cpo.host]
+    cpo.answers.insert(0, answering(examples.command_response(result=refusal)))
+
+    emsp.post(START, examples.start_session(authorization_reference="REF1"), **TO_CPO)
+    emsp.post(START, examples.start_session(), **TO_CPO)
+
+    given = Grant.objects.order_by("pk").values_list("given_by", "reference")
+    assert list(given) == [(given_by, "REF1") for given_by in ("authorize", "RESERVE_NOW", "START_SESSION")]
