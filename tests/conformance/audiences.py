@@ -11,7 +11,7 @@ from ocpi_hub.partners.models import Endpoint, Party
 from tests import examples
 from tests.conformance.calls import METHODS, to
 from tests.conformance.modules import MODULES, Module
-from tests.conformance.planted import LATER, MODULE, NOBODY, OPERATORS, PLANTED, SECRET, document
+from tests.conformance.planted import LATER, MODULE, NOBODY, OPERATORS, PLANTED, SECRET, Planted, document
 from tests.partners import Partner
 
 
@@ -24,6 +24,7 @@ class Spot(NamedTuple):
     may_write: frozenset[str] = NOBODY  # whose business it is, so that it is not tried in their name
     owner: str = "cpo"
     only_for: str = ""  # who tries it, where it is of no use to others
+    get_asks: bool = False  # a GET sets something in motion, as a PUT does
 
 
 class Request(NamedTuple):
@@ -80,16 +81,18 @@ def of_the_wrong_role(module: Module, cast: dict[str, Partner]) -> Iterator[Spot
 def of_sessions(cast: dict[str, Partner]) -> Iterator[Spot]:
     """Besides the objects themselves, their charging preferences; who has a Session of that id may send its own."""
     yield from of_client_owned(MODULE["sessions"])(cast)
-    sessions = [planted for planted in PLANTED if planted.module == "sessions"]
-    for planted in sessions:
+    for planted in sessions():
         path = f"/{planted.id}/charging_preferences"
         yield Spot("SENDER", path, examples.charging_preferences(), customers_of(planted.id), planted.owner)
 
 
+def sessions() -> list[Planted]:
+    return [planted for planted in PLANTED if planted.module == "sessions"]
+
+
 def customers_of(session_id: str) -> frozenset[str]:
     """The providers that have a Session of this id, each with an operator of its own."""
-    sessions = [planted for planted in PLANTED if planted.module == "sessions" and planted.id == session_id]
-    return NOBODY.union(*(planted.seen_by for planted in sessions))
+    return NOBODY.union(*(planted.seen_by for planted in sessions() if planted.id == session_id))
 
 
 def of_tokens(cast: dict[str, Partner]) -> Iterator[Spot]:
@@ -99,18 +102,23 @@ def of_tokens(cast: dict[str, Partner]) -> Iterator[Spot]:
 
 
 def of_commands(cast: dict[str, Partner]) -> Iterator[Spot]:
-    """The result of a command, which its receiver alone may bring; and an order to another one's session."""
+    """The result of a command, which its receiver alone may bring; orders to another one's session, by its token."""
     result = examples.command_result()
     yield Spot("SENDER", f"/START_SESSION/{SECRET}", result, frozenset({"cpo", "sister"}))
-    stop = examples.stop_session(session_id="OBJECT1")
-    yield Spot("RECEIVER", "/STOP_SESSION", stop, customers_of("OBJECT1"))
+    for planted in sessions():
+        stop = examples.stop_session(session_id=planted.id)
+        yield Spot("RECEIVER", "/STOP_SESSION", stop, customers_of(planted.id), owner=planted.owner)
+    for name, order in (("START_SESSION", examples.start_session()), ("RESERVE_NOW", examples.reserve_now())):
+        yield Spot("RECEIVER", f"/{name}", order | {"location_id": "OBJECT2"}, frozenset({"emsp"}))
 
 
 def of_charging_profiles(cast: dict[str, Partner]) -> Iterator[Spot]:
-    """The profile of another one's session."""
+    """The profile of another one's session, which its customer and whoever steers all sessions may ask for."""
     query = "?duration=900&response_url=https%3A%2F%2Fxyz.example%2Fresults%2F1"
-    whose = customers_of("OBJECT1") | {"scsp"}
-    yield Spot("RECEIVER", f"/OBJECT1{query}", examples.set_charging_profile(), whose)
+    for planted in sessions():
+        whose = customers_of(planted.id) | {"scsp"}
+        profile = examples.set_charging_profile()
+        yield Spot("RECEIVER", f"/{planted.id}{query}", profile, whose, get_asks=True, owner=planted.owner)
     yield Spot("SENDER", "/OBJECT1", examples.active_charging_profile(), OPERATORS)
     result = {"result": "ACCEPTED"}
     yield Spot("SENDER", f"/PUT/{SECRET}", result)  # the secret of a command is none here
@@ -140,7 +148,7 @@ def requests(module: str, who: str, cast: dict[str, Partner]) -> Iterator[Reques
         if spot.role not in offered or spot.only_for not in ("", who):
             continue
         for method in METHODS:
-            if method != "GET" and who in spot.may_write:
+            if who in spot.may_write and (method != "GET" or spot.get_asks):
                 continue
             for variant, headers in variants(who, spot, cast).items():
                 yield Request(
