@@ -18,7 +18,7 @@ def take_response_url(query: str) -> tuple[str, str]:
     """The response_url, decoded once, and the rest of the query as it stands. Raises InvalidParameters.
 
     Many write it without encoding. With a question mark it then takes all that follows, which is its own query,
-    and stays as it is.
+    and stays as it is; without one it ends where the next parameter begins.
     """
     url, kept = "", []
     while query:
@@ -26,11 +26,15 @@ def take_response_url(query: str) -> tuple[str, str]:
         name, _, value = parameter.partition("=")
         if unquote(name) != RESPONSE_URL:
             kept.append(parameter)
-        elif "?" in value:
+        elif _is_unencoded(value):
             url, query = url or "&".join(filter(None, [value, query])), ""
         else:
             url = url or unquote(value)
     return _checked(url), "&".join(kept)
+
+
+def _is_unencoded(value: str) -> bool:
+    return value.lower().startswith(("http://", "https://")) and "?" in value
 
 
 def _checked(url: str) -> str:
