@@ -61,6 +61,13 @@ SOUND = {
     ],
     "a stay that is too long": [element(PARKING, min_duration=5400), element({**PARKING, "price": 0})],
     "a reservation": [element(ENERGY), element(FREE, TIME, reservation="RESERVATION")],
+    "time, and another price for a reservation": [
+        element(ENERGY, TIME),
+        element({**TIME, "price": 3}, reservation="RESERVATION"),
+    ],
+    "the whole day": [element(ENERGY, start_time="00:00", end_time="00:00")],
+    "dear": [element({**ENERGY, "price": 4}, {**TIME, "price": 120}, {**FREE, "price": 250})],
+    "vat of a hundredth": [element({**ENERGY, "vat": 1})],
     "no vat": [element({"type": "ENERGY", "price": 1, "step_size": 1})],
     "vat of 0": [element({**ENERGY, "vat": 0})],
     "vat of a third": [element({**ENERGY, "vat": 27})],
