@@ -12,6 +12,7 @@ from cdrs import credits, lookups, plausibility
 from ocpi_hub.exchange.ownedobject import OwnedObject
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol import cdrs as chapter
+from ocpi_hub.protocol.cdrs import token_owner
 from ocpi_hub.protocol.types import PartyRef
 
 # As the specification prints it, which is no timestamp; only where it is the value of one of these fields.
@@ -73,6 +74,10 @@ class CDR(OwnedObject):
     def audience_of(cls, wire: Any) -> str:
         """The owner of its token (interpretations, P40)."""
         return PartyRef(wire.cdr_token.country_code, wire.cdr_token.party_id).key
+
+    @classmethod
+    def named_audience(cls, document: bytes) -> str:
+        return token_owner(document)
 
     @classmethod
     def incoming(cls, body: bytes, source: Platform) -> bytes:

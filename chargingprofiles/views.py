@@ -26,6 +26,7 @@ class ProfilesReceiver(AskingView):
     module = "chargingprofiles"
     http_method_names = ["get", "put", "delete", *NO_METHODS]
     reply = chapter.ChargingProfileResponse
+    asking_roles = ("EMSP", "SCSP", "OTHER")
 
     def get(self, request: Request, **kwargs: object) -> Response:
         return self.ask_by_query()
@@ -101,6 +102,7 @@ class ProfilesSender(ResultsView):
         session_id = session_in(self.segments(), self)
         self.must_be_an_operator()
         raw = store.as_object(parse(request.body))
+        self.must_not_be_of_another_operator(session_id)
         if self.route.to is None:
             check(raw, chapter.ActiveChargingProfile)
             self.route = self.route._replace(to=self.setter_of(session_id))
@@ -113,6 +115,12 @@ class ProfilesSender(ResultsView):
         sender = self.route.sender
         if not self.platform.parties.filter(key=sender.key, roles__contains=["CPO"]).exists():
             raise InvalidParameters(f"{sender} sends this, and is no CPO: operators tell of active profiles")
+
+    def must_not_be_of_another_operator(self, session_id: str) -> None:
+        """A provider that goes by the session id alone would take it for the profile of its own customer."""
+        rows = known("sessions", session_id)
+        if rows and self.route.sender.key not in {row.owner_key for row in rows}:
+            raise InvalidParameters(f"session {session_id} is not one of {self.route.sender}'s")
 
     def setter_of(self, session_id: str) -> PartyRef:
         operator = self.route.sender

@@ -18,6 +18,7 @@ class CommandsReceiver(AskingView):
     module = "commands"
     http_method_names = ["post", *NO_METHODS]
     reply = chapter.CommandResponse
+    asking_roles = ("EMSP", "NSP", "OTHER")
 
     def post(self, request: Request, **kwargs: object) -> Response:
         name, body = self.command(), request.body

@@ -11,6 +11,7 @@ from django.utils import timezone
 from ocpi_hub.exchange.ownedobject import OwnedObject
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol import sessions as chapter
+from ocpi_hub.protocol.cdrs import token_owner
 from ocpi_hub.protocol.codec import InvalidObject, MalformedJSON, dump, parse
 from ocpi_hub.protocol.types import PartyRef
 from sessions import plausibility
@@ -61,6 +62,10 @@ class Session(OwnedObject):
     def audience_of(cls, wire: Any) -> str:
         """The owner of its token (interpretations, P40)."""
         return PartyRef(wire.cdr_token.country_code, wire.cdr_token.party_id).key
+
+    @classmethod
+    def named_audience(cls, document: bytes) -> str:
+        return token_owner(document)
 
     @classmethod
     def incoming(cls, body: bytes, source: Platform) -> bytes:

@@ -83,8 +83,11 @@ def newest(tokens: list[Token]) -> dict[str, Token]:
 
 
 def choose(tokens: list[Token]) -> Token:
-    """Of several owners' tokens with one uid a valid one, then the one that changed last (P121)."""
-    return max(newest(tokens).values(), key=lambda token: (token.valid, token.changed_at))
+    """Of several owners' tokens with one uid a valid one, then the one that the hub has had longest (P121).
+
+    Not the one that changed last: whoever pushed the uid of another's card would be asked in that one's place.
+    """
+    return min(newest(tokens).values(), key=lambda token: (not token.valid, token.created_at, token.pk))
 
 
 def may_stand_in(whitelist: str, answered_for_offline: bool) -> bool:
@@ -216,7 +219,7 @@ def ask(inquiry: Inquiry, provider: Provider, token: Token | None, seconds: floa
         timeout=provider.seconds if seconds is None else min(seconds, provider.seconds),
         party=provider.party,
     )
-    return read(answer, to, token.document if token else None)
+    return read(answer, to, inquiry.uid, token.document if token else None)
 
 
 def _told(decided: str, provider: PartyRef, reply: Reply) -> Outcome:

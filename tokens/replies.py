@@ -43,11 +43,15 @@ class Reply(NamedTuple):
     info: Info | None = None
 
 
-def read(answer: Answer, provider: PartyRef, document: str | None = None) -> Reply:
-    """What the answer says; `document` is the token as the hub has it. Raises HubError for what says nothing."""
+def read(answer: Answer, provider: PartyRef, uid: str, document: str | None = None) -> Reply:
+    """What the answer says; `document` is the token as the hub has it.
+
+    Raises HubError for what says nothing, and for what is about another token than the one asked about.
+    """
     if not answer.ok:
         return Reply(answer, _meaning(answer.status_code or 0))
     raw = _info(answer, provider)
+    _must_be_its_own(raw.get("token"), provider, uid)
     if raw.get("token") is None and document:
         logger.warning("%s authorized without the token, which the hub adds from its list", provider)
         raw = {**raw, "token": parse(document.encode())}
@@ -74,6 +78,18 @@ def _info(answer: Answer, provider: PartyRef) -> dict[str, Any]:
         )
         raise HubError(f"{provider} answered {told}; it is one of {', '.join(get_args(AllowedType))}")
     return raw
+
+
+def _must_be_its_own(token: Any, provider: PartyRef, uid: str) -> None:
+    """Whoever authorizes in another provider's name would have that one pay for the charge."""
+    wanted = {"country_code": provider.country_code, "party_id": provider.party_id, "uid": uid}
+    for name, value in wanted.items() if isinstance(token, dict) else ():
+        told = token.get(name)
+        if told is not None and str(told).upper() != value.upper():
+            logger.error("%s authorized a token that is not the one asked about: another %s", provider, name)
+            raise HubError(
+                f"{provider} answered about another token than it was asked about: its {name} differs"
+            )
 
 
 def _token(raw: dict[str, Any], provider: PartyRef) -> chapter.Token | None:

@@ -34,9 +34,19 @@ class AskingView(RoutedView):
     role = Endpoint.Role.RECEIVER
     reply: ClassVar[Any]  # the Struct of a direct answer
     asked_role: ClassVar[str] = "CPO"
+    asking_roles: ClassVar[tuple[str, ...]]  # whose customers this is about
+
+    def must_be_a_provider(self) -> None:
+        """One operator has nothing to command at another's."""
+        party = self.platform.parties.get(key=self.route.sender.key)
+        if not set(party.roles).intersection(self.asking_roles):
+            raise InvalidParameters(
+                f"{self.route.sender} sends this; {self.module} are for {' and '.join(self.asking_roles)}"
+            )
 
     def must_name_an_operator(self) -> None:
         """Only operators have what this is about; one that is merely invited is not connected yet."""
+        self.must_be_a_provider()
         to = self.route.to
         if to and Party.objects.filter(key=to.key, roles__len__gt=0).exclude(
             roles__contains=[self.asked_role]
@@ -115,7 +125,8 @@ def known(module: str, object_id: str, owner: PartyRef | None = None) -> list[Ow
     model = owned_models().get(module)
     if model is None:
         return []
-    found = model.objects.present().filter(key=object_id.upper()).defer("document", "received")
+    # Some partners strip an id and some do not: with a blank at its end it may be the same one.
+    found = model.objects.present().filter(key=object_id.strip().upper()).defer("document", "received")
     return list(found.filter(owner_key=owner.key) if owner else found)
 
 

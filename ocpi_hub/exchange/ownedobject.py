@@ -217,6 +217,11 @@ class OwnedObject(models.Model):
         return ""
 
     @classmethod
+    def named_audience(cls, document: bytes) -> str:
+        """The same of an object that nobody has checked; empty when it cannot be told."""
+        return ""
+
+    @classmethod
     def incoming(cls, body: bytes, source: Platform) -> bytes:
         """The body as it is to be read, where the module understands more than the specification's form."""
         return body

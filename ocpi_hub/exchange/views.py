@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from urllib.parse import unquote
 
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 from ocpi_hub.exchange import outbox, presence, relay, store
 from ocpi_hub.exchange.exceptions import (
     NOTHING_HERE,
+    HubError,
     InvalidParameters,
     MethodUnavailable,
     NotFound,
@@ -25,12 +26,12 @@ from ocpi_hub.exchange.exceptions import (
 from ocpi_hub.exchange.ownedobject import Address, OwnedObject
 from ocpi_hub.exchange.pagination import Query, page
 from ocpi_hub.exchange.relay import Question
-from ocpi_hub.exchange.renderers import answer
+from ocpi_hub.exchange.renderers import Documents, answer
 from ocpi_hub.exchange.routing import Route, from_whom, is_known, to_whom
 from ocpi_hub.exchange.store import Stored
 from ocpi_hub.partners.models import Endpoint, Platform
 from ocpi_hub.partners.throttling import bulkhead
-from ocpi_hub.protocol.client import MEGABYTE, Answer
+from ocpi_hub.protocol.client import MEGABYTE, Answer, CallFailed
 from ocpi_hub.protocol.codec import InvalidObject
 from ocpi_hub.protocol.envelope import StatusCode
 from ocpi_hub.protocol.headers import MessageIDs, Routing
@@ -174,6 +175,9 @@ class RoutedView(OCPIView):
                 raise InvalidParameters(
                     f"{segment[:40]!r} in the URL is no id: 1 to {self.id_length} printable ASCII characters"
                 )
+            if segment != segment.strip():
+                # Whoever strips it would mean another object than we do.
+                raise InvalidParameters(f"{segment!r} in the URL has a blank at its end or beginning")
         return tuple(segments)
 
 
@@ -202,6 +206,7 @@ class SenderView(ObjectView):
     def get(self, request: Request, **kwargs: Any) -> Response:
         segments = self.segments()
         if self.routed and self.route.to:
+            self.must_be_for_the_sender()
             return self.relayed_object() if segments else self.relayed_list()
         if not segments:
             return self.list()
@@ -225,7 +230,17 @@ class SenderView(ObjectView):
             raise NotFound(f"{self.model.module}/{'/'.join(segments)} is not known here", self.model.unknown)
         return answer(store.parse(document))
 
+    def must_be_for_the_sender(self) -> None:
+        """What a party may not see in the hub's lists it does not get by asking the owner through the hub."""
+        party = self.platform.parties.get(key=self.route.sender.key)
+        if not self.model.is_for(set(party.roles)):
+            raise InvalidParameters(
+                f"{self.module} are for {', '.join(self.model.audience_roles)}, and {self.route.sender} is none"
+            )
+
     def relayed_object(self) -> Response:
+        if self.model.addressed:
+            raise NotFound(NOTHING_HERE, StatusCode.CLIENT_ERROR)
         return self.pass_back(self.ask(self.question()))
 
     def relayed_list(self) -> Response:
@@ -243,7 +258,25 @@ class SenderView(ObjectView):
         }
         if link := relay.link_back(found, asked, endpoint, self.url, platform):
             headers["Link"] = link
+        if self.model.addressed and found.ok:
+            return self.for_the_sender_alone(found, headers)
         return self.pass_back(found, headers)
+
+    def for_the_sender_alone(self, found: Answer, headers: dict[str, str]) -> Response:
+        """A page without what is another's: not every owner looks at OCPI-from before it answers the hub."""
+        try:
+            listed = found.documents()
+        except CallFailed as error:
+            raise HubError(f"{self.route.to} answered what cannot be read") from error
+        kept = Documents(
+            document.decode()
+            for document in listed
+            if self.model.named_audience(document) == self.route.sender.key
+        )
+        if len(kept) < len(listed):
+            logger.warning("%s listed %s of others to %s", self.route.to, self.module, self.route.sender)
+            headers.pop("X-Total-Count", None)
+        return answer(kept, http_status=found.http_status, message=found.status_message, headers=headers)
 
 
 class ReceiverView(ObjectView):
@@ -330,6 +363,12 @@ class ReceiverView(ObjectView):
                     self.publish(address, stored, None)
         except (InvalidObject, OCPIError) as fault:
             self.not_kept(address, audience, body, fault)
+            return None
+        except DatabaseError:
+            # By now the receiver has it, so whoever sent it hears what the receiver said.
+            logger.exception(
+                "%s of %s for %s is not kept: a fault of the hub", self.module, address.owner, audience
+            )
             return None
         return stored
 

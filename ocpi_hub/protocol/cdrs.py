@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, MsgspecError, Struct, json
 
 from .locations import ConnectorFormat, ConnectorType, GeoLocation, PowerType
 from .tariffs import Tariff
@@ -20,6 +20,7 @@ from .types import (
     Number,
     ObjectID,
     PartyID,
+    PartyRef,
     Price,
     RuleBroken,
     Text10,
@@ -155,3 +156,24 @@ class CDR(Wire, kw_only=True):
             raise RuleBroken("total_cost.excl_vat", "positive, although credit is true")
         if self.total_cost.incl_vat is not None and self.total_cost.incl_vat > 0:
             raise RuleBroken("total_cost.incl_vat", "positive, although credit is true")
+
+
+class _Owner(Struct):
+    country_code: str
+    party_id: str
+
+
+class _Named(Struct):
+    cdr_token: _Owner
+
+
+_NAMED = json.Decoder(_Named)
+
+
+def token_owner(document: bytes) -> str:
+    """The key of the party that a Session or CDR names as its token's owner; empty when it names none."""
+    try:
+        owner = _NAMED.decode(document).cdr_token
+    except (MsgspecError, UnicodeDecodeError, RecursionError):
+        return ""
+    return PartyRef(owner.country_code, owner.party_id).key

@@ -360,3 +360,36 @@ def test_the_sender_interface_has_put_and_post(cpo, emsp):
         }
 
     assert set(codes.values()) == {(405, 2000)}
+
+
+def test_an_operator_asks_for_no_profile_at_another(cpo, emsp, network):
+    rival = register(network, "CPX", "XX-CPX-CPO")
+
+    with nothing_changes():
+        answered = request(rival, "PUT", **to("NL*ABC"))
+
+    assert answered.codes == (200, 2001)
+    assert answered.message == "XX*CPX sends this; chargingprofiles are for EMSP and SCSP and OTHER"
+
+
+@pytest.mark.parametrize("addressed", [True, False])
+def test_the_profile_of_another_operators_session_is_not_told(cpo, emsp, stranger, addressed):
+    calls = len(emsp.calls)
+    with nothing_changes():
+        answered = stranger.put(
+            UPDATES, examples.active_charging_profile(), **(to("DE*MSP") if addressed else {})
+        )
+
+    assert answered.codes == (200, 2001)
+    assert answered.message == "session SESSION1 is not one of FR*XYZ's"
+    assert len(emsp.calls) == calls
+
+
+def test_a_blank_at_the_end_of_an_id_makes_it_no_other_session(cpo, emsp, network):
+    other = register(network, "OTH", "FR-OTH-EMSP")
+
+    with nothing_changes():
+        answered = request(other, "PUT", session=SESSION + "%20", **to("NL*ABC"))
+
+    assert answered.codes == (200, 2001)
+    assert answered.message == "'SESSION1 ' in the URL has a blank at its end or beginning"

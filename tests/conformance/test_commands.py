@@ -21,7 +21,7 @@ from tests.conformance.orders import (
     heard,
     post_command,
 )
-from tests.partners import enveloped
+from tests.partners import enveloped, register
 
 pytestmark = pytest.mark.django_db
 
@@ -538,3 +538,18 @@ def test_a_reference_is_noted_for_whoever_compares_it_later_unless_the_operator_
     assert list(
         Grant.objects.values_list("token_owner", "token_key", "operator", "reference", "given_by")
     ) == [("DE*MSP", "04A1B2C3D4", "NL*ABC", "REF-ACCEPTED", "START_SESSION")]
+
+
+@pytest.mark.parametrize(
+    "name", ["START_SESSION", "STOP_SESSION", "RESERVE_NOW", "CANCEL_RESERVATION", "UNLOCK_CONNECTOR"]
+)
+def test_one_operator_commands_nothing_at_another(cpo, emsp, network, name):
+    rival = register(network, "CPX", "XX-CPX-CPO")
+    body = getattr(examples, name.lower())()
+
+    with nothing_changes():
+        answered = rival.post(f"receiver/commands/{name}", body, **to("NL*ABC"))
+
+    assert answered.codes == (200, 2001)
+    assert answered.message == "XX*CPX sends this; commands are for EMSP and NSP and OTHER"
+    assert cpo.received("POST") == []

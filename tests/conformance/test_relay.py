@@ -12,7 +12,7 @@ from django.utils import timezone
 from ocpi_hub.partners.models import Endpoint, Platform, Status
 from tests import examples
 from tests.conformance.calls import nothing_changes, to
-from tests.partners import enveloped
+from tests.partners import enveloped, register
 
 pytestmark = pytest.mark.django_db
 
@@ -195,7 +195,7 @@ def test_numbers_in_an_answer_keep_their_digits(cpo, emsp):
     body = b'{"data":{"kwh":1.500,"big":12345678901234567890.10},"status_code":1000,"timestamp":"x"}'
     emsp.answers.append(lambda request: httpx.Response(200, content=body))
 
-    answered = cpo.get("sender/sessions/1", **MSP)
+    answered = cpo.get("sender/tokens/1", **MSP)
 
     assert b'{"kwh":1.500,"big":12345678901234567890.10}' in answered.body
 
@@ -440,3 +440,37 @@ def test_an_operator_may_be_asked_by_a_provider_as_well(cpo, emsp):
 
     assert answered.data == [examples.location()]
     assert legs(answered.headers) == ("NL*ABC", "DE*MSP")
+
+
+# ------------------------------------------------------------------------------- what no header opens
+@pytest.mark.parametrize(("module", "made"), [("sessions", examples.session), ("cdrs", examples.cdr)])
+def test_a_list_at_the_operator_shows_what_is_for_whoever_asks_and_nothing_else(
+    cpo, emsp, network, module, made
+):
+    """Not every operator looks at OCPI-from before it answers the hub."""
+    other = register(network, "OTH", "FR-OTH-EMSP")
+    theirs = made(id="THEIRS")
+    theirs["cdr_token"] |= {"country_code": "fr", "party_id": "oth"}
+    cpo.lists[module] = [made(), theirs, {"id": "of nobody"}]
+
+    mine, others, operators = (
+        partner.get(f"sender/{module}", **to("NL*ABC"))
+        for partner in (emsp, other, register(network, "CPX", "XX-CPX-CPO"))
+    )
+
+    assert (mine.codes, mine.data) == ((200, 1000), [made()])
+    assert others.data == [theirs]
+    assert operators.data == []
+    assert "X-Total-Count" not in mine.headers
+
+
+@pytest.mark.parametrize("path", ["sender/locations", "sender/locations/LOC1", "sender/tariffs"])
+def test_what_is_for_providers_an_operator_does_not_get_from_another_one(cpo, network, path):
+    rival = register(network, "CPX", "XX-CPX-CPO")
+
+    with nothing_changes():
+        answered = rival.get(path, **to("NL*ABC"))
+
+    assert answered.codes == (200, 2001)
+    assert answered.message.endswith("are for EMSP, NSP, OTHER, NAP, and XX*CPX is none")
+    assert cpo.calls == []

@@ -315,3 +315,17 @@ def test_a_completed_session_is_replaced_by_something_newer_only(cpo, emsp):
     assert patched.message.startswith("$.status: is COMPLETED, and what is COMPLETED changes no more")
     assert newer.codes == (200, 1000)
     assert Session.objects.get().kwh == 9
+
+
+@pytest.mark.parametrize("addressed", [True, False], ids=["to the provider", "to the hub"])
+@pytest.mark.parametrize("field", ["end_date_time", "last_updated", "start_date_time"])
+def test_the_last_moment_of_all_times_is_a_time_like_any_other(cpo, emsp, field, addressed):
+    headers = {"OCPI-to-country-code": "DE", "OCPI-to-party-id": "MSP"} if addressed else {}
+    last = {field: "9999-12-31T23:59:59Z"}
+
+    assert cpo.put(SESSION1, examples.session(**last), **headers).status_code == 1000
+    assert cpo.post("receiver/cdrs", examples.cdr(**last), **headers).status_code == 1000
+    cpo.lists["sessions"] = [examples.session(id="S2", **last)]
+    [report] = sync.pull_platform(cpo.platform.pk, "sessions", full=True)
+
+    assert (report.pull.new, report.pull.refused) == (1, 0)

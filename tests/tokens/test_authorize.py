@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from ocpi_hub.exchange import partitions
 from ocpi_hub.exchange.exceptions import HubError, NotAnswered, NotConnected
+from ocpi_hub.exchange.models import Grant
 from ocpi_hub.partners.models import Platform, Status
 from ocpi_hub.protocol.client import Answer
 from ocpi_hub.protocol.codec import InvalidObject, MalformedJSON
@@ -25,6 +26,7 @@ from tokens.replies import Meaning, read
 
 UID = "receiver/tokens/DE/MSP/04A1B2C3D4"
 ASK = "sender/tokens/04A1B2C3D4/authorize"
+OF_PRO = examples.token(country_code="AT", party_id="PRO")
 MSP, PRO = PartyRef("DE", "MSP"), PartyRef("AT", "PRO")
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -61,20 +63,20 @@ def test_what_is_no_place_is_refused(body, error):
         authorize.references(body)
 
 
-def listed(owner="DE", valid=True, updated=0, changed=0, audience=""):
+def listed(owner="DE", valid=True, updated=0, created=0, audience=""):
     return Token(
         owner_key=f"{owner}*MSP", valid=valid, audience=audience,
-        last_updated=NOON + timedelta(hours=updated), changed_at=NOON + timedelta(hours=changed),
+        last_updated=NOON + timedelta(hours=updated), created_at=NOON + timedelta(hours=created),
     )  # fmt: skip
 
 
 @pytest.mark.parametrize(
     "tokens",
     [
-        [listed("AT"), listed("DE", changed=1)],
-        [listed("DE"), listed("AT", valid=False, changed=1)],
-        [listed("DE", valid=False, changed=1), listed("AT", valid=False)],
-        [listed("AT", updated=5), listed("DE", changed=1)],
+        [listed("DE"), listed("AT", created=1)],
+        [listed("DE", created=1), listed("AT", valid=False)],
+        [listed("DE", valid=False), listed("AT", valid=False, created=1)],
+        [listed("DE"), listed("AT", updated=5, created=1)],
         [
             listed("DE", updated=1),
             listed("AT", valid=True, audience="NL*ABC"),
@@ -82,15 +84,15 @@ def listed(owner="DE", valid=True, updated=0, changed=0, audience=""):
         ],
     ],
     ids=[
-        "the last changed",
+        "the longest known",
         "the valid",
-        "the last changed invalid",
+        "the longest known invalid",
         "the hub's time",
         "what each said last",
     ],
 )
 @pytest.mark.parametrize("order", [1, -1])
-def test_of_several_owners_a_valid_token_then_the_last_changed_is_meant(tokens, order):
+def test_of_several_owners_a_valid_token_then_the_longest_known_is_meant(tokens, order):
     assert authorize.choose(tokens[::order]).owner_key == "DE*MSP"
 
 
@@ -127,14 +129,14 @@ def told(data=None, status_code=1000, http_status=200):
     ],
 )
 def test_what_an_answer_means(answer, meaning):
-    assert read(answer, MSP).meaning is meaning
+    assert read(answer, MSP, "04A1B2C3D4").meaning is meaning
 
 
 def test_what_is_nested_too_deeply_says_nothing():
     deep = b'{"status_code":1000,"data":{"allowed":"ALLOWED","x":' + b"[" * 40 + b"]" * 40 + b"}}"
 
     with pytest.raises(HubError):
-        read(Answer(200, httpx.Headers(), deep, 0.1), MSP)
+        read(Answer(200, httpx.Headers(), deep, 0.1), MSP, "04A1B2C3D4")
 
 
 def reply(meaning):
@@ -142,7 +144,9 @@ def reply(meaning):
         return meaning
     allowed = {Meaning.ALLOWED: "ALLOWED", Meaning.REFUSED: "BLOCKED"}.get(meaning)
     code = {Meaning.TOO_LITTLE: 2002, Meaning.UNKNOWN: 2004, Meaning.FAILED: 3000}.get(meaning, 1000)
-    return read(told(examples.authorization_info(allowed=allowed) if allowed else None, code), MSP)
+    return read(
+        told(examples.authorization_info(allowed=allowed) if allowed else None, code), MSP, "04A1B2C3D4"
+    )
 
 
 LATE, AWAY, BROKEN = NotAnswered("late"), NotConnected("away"), HubError("broken")
@@ -212,7 +216,7 @@ def test_several_have_no_more_than_is_left_of_the_common_time(cpo, emsp, setting
 
 def test_who_is_not_flagged_is_not_asked(cpo, emsp, other_emsp, stranger):
     Platform.objects.filter(pk=other_emsp.platform.pk).update(asked_about_unknown_tokens=True)
-    answers(other_emsp, examples.authorization_info())
+    answers(other_emsp, examples.authorization_info(token=OF_PRO))
 
     assert cpo.post(ASK).codes == (200, 1000)
     assert (asked(emsp), len(asked(other_emsp)), asked(stranger)) == ([], 1, [])
@@ -263,7 +267,7 @@ def test_a_known_token_is_never_asked_around(cpo, flagged):
 def test_a_refused_token_beats_an_unknown_one(cpo, flagged):
     emsp, other_emsp = flagged
     answers(emsp, status_code=2004, http_status=404)
-    answers(other_emsp, examples.authorization_info(allowed="EXPIRED"))
+    answers(other_emsp, examples.authorization_info(allowed="EXPIRED", token=OF_PRO))
 
     assert cpo.post(ASK).data["allowed"] == "EXPIRED"
 
@@ -282,7 +286,7 @@ def test_when_none_of_those_asked_can_be_heard_it_is_not_unknown(cpo, flagged, e
 def test_an_answer_without_a_word_counts_as_a_failure_of_that_provider(cpo, flagged):
     emsp, other_emsp = flagged
     answers(emsp, {"allowed": "MAYBE"})
-    answers(other_emsp, examples.authorization_info())
+    answers(other_emsp, examples.authorization_info(token=OF_PRO))
 
     assert cpo.post(ASK).data["allowed"] == "ALLOWED"
 
@@ -310,6 +314,33 @@ def test_of_those_the_one_who_has_left_does_not_count(cpo, emsp, other_emsp):
     Platform.objects.filter(pk=emsp.platform.pk).update(status=Status.SUSPENDED)
 
     assert cpo.post(ASK).data["allowed"] == "BLOCKED"
+
+
+@pytest.mark.parametrize("changes", [{"country_code": "AT", "party_id": "PRO"}, {"uid": "04FFFFFFFF"}])
+@pytest.mark.parametrize("sound", [True, False])
+def test_a_provider_authorizes_the_token_that_was_asked_about_and_no_other(cpo, emsp, sound, changes):
+    """Else the driver's charge would be billed to whomever the answer names."""
+    emsp.put(UID, examples.token(whitelist="NEVER"))
+    token = examples.token(**changes)
+    if not sound:
+        del token["issuer"]
+    answers(emsp, examples.authorization_info(token=token))
+
+    answered = cpo.post(ASK)
+
+    assert answered.codes == (200, 4000)
+    assert answered.message.startswith("DE*MSP answered about another token than it was asked about: its ")
+    assert "data" not in answered.envelope
+    assert Grant.objects.count() == 0
+
+
+def test_whoever_pushes_the_uid_of_anothers_card_is_not_asked_in_its_place(cpo, emsp, other_emsp):
+    emsp.put(UID, examples.token(whitelist="NEVER"))
+    other_emsp.put("receiver/tokens/AT/PRO/04A1B2C3D4", OF_PRO | {"whitelist": "NEVER"})
+    answers(emsp, examples.authorization_info())
+
+    assert cpo.post(ASK).data == examples.authorization_info()
+    assert (len(asked(emsp)), asked(other_emsp)) == (1, [])
 
 
 def test_a_platform_may_operate_and_provide(stranger):
@@ -381,12 +412,12 @@ def test_a_row_says_that_nobody_knew(cpo, flagged):
 def test_a_row_of_several_asked_names_whose_answer_went_back_and_whose_token_it_is(cpo, flagged):
     emsp, other_emsp = flagged
     answers(emsp, status_code=2004, http_status=404)
-    answers(other_emsp, examples.authorization_info(token=examples.token(country_code="CH", party_id="SUB")))
+    answers(other_emsp, examples.authorization_info(token=OF_PRO))
 
     cpo.post(ASK)
 
     assert row() == ALWAYS_THERE | {
-        "token_owner": "CH*SUB", "provider": "AT*PRO", "decided": "BROADCAST", "allowed": "ALLOWED",
+        "token_owner": "AT*PRO", "provider": "AT*PRO", "decided": "BROADCAST", "allowed": "ALLOWED",
         "status_code": 1000, "reference": "AUTH1",
     }  # fmt: skip
 

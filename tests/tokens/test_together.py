@@ -18,6 +18,7 @@ from tokens import together
 from tokens.models import Authorization
 from tokens.together import at_once
 
+OF_PRO = examples.token(country_code="AT", party_id="PRO")
 ASK = "sender/tokens/04A1B2C3D4/authorize"
 UNKNOWN = {"status_code": 2004, "http_status": 404}
 
@@ -157,14 +158,14 @@ def test_providers_are_asked_at_the_same_time(transactional_db, cpo, flagged):
 def test_the_first_who_allows_it_is_heard_at_once(transactional_db, cpo, flagged):
     emsp, other_emsp = flagged
     slow = Slow(emsp)
-    answers(other_emsp, examples.authorization_info())
+    answers(other_emsp, examples.authorization_info(token=OF_PRO))
     began = time.monotonic()
 
     answered = ask(cpo)
     took = time.monotonic() - began
     slow.go_on.set()
 
-    assert answered.data == examples.authorization_info()
+    assert answered.data == examples.authorization_info(token=OF_PRO)
     assert took < 3
 
 
@@ -172,7 +173,7 @@ def test_one_who_hangs_costs_the_common_time_and_no_more(transactional_db, setti
     settings.HUB_AUTHORIZE_DEADLINE = 0.2
     emsp, other_emsp = flagged
     slow = Slow(emsp)
-    answers(other_emsp, examples.authorization_info(allowed="EXPIRED"))
+    answers(other_emsp, examples.authorization_info(allowed="EXPIRED", token=OF_PRO))
     began = time.monotonic()
 
     answered = ask(cpo)
