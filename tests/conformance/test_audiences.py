@@ -5,6 +5,7 @@ the table of planted.py.
 """
 
 from collections.abc import Callable, Iterable
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from ocpi_hub.exchange import callbacks
 from ocpi_hub.exchange.exceptions import NotFound
 from ocpi_hub.protocol.commands import CommandResult
 from ocpi_hub.protocol.headers import MessageIDs
+from tests import examples
 from tests.conformance.audiences import REQUESTS, Request, requests
 from tests.conformance.calls import enveloped, everything, nothing_changes, send
 from tests.conformance.modules import MODULES
@@ -29,6 +31,7 @@ from tests.conformance.planted import (
     plant,
 )
 from tests.partners import Network, Partner
+from tests.partners import enveloped as answering
 
 KEPT_OUT = ("suspended", "invited")
 
@@ -184,3 +187,34 @@ def test_a_result_is_taken_from_the_platform_that_was_asked_only(cast):
 def arrive(partner: Partner) -> callbacks.Arrived:
     body, ids = b'{"result": "ACCEPTED"}', MessageIDs.new()
     return callbacks.arrive("commands", "START_SESSION", SECRET, partner.platform, body, CommandResult, ids)
+
+
+# -------------------------------------------------------------------------------------------------- orders
+def order(partner: Partner, name: str, body: dict[str, Any]) -> str:
+    """What the hub answers to a command without an addressee."""
+    country_code, party_id = partner.party.split("*")
+    if "token" in body:
+        body["token"] |= {"country_code": country_code, "party_id": party_id}
+    answered = partner.post(f"receiver/commands/{name}", body | {"response_url": f"https://{partner.host}/r"})
+    return str((answered.data or {}).get("result"))
+
+
+@pytest.mark.row("CMD-10", "CMD-19")
+def test_a_copy_or_a_reservation_of_one_party_leads_no_order_of_another_to_the_operator(cast):
+    """Without an addressee the hub looks for the operator, among what the sender may know of."""
+    accepted = {"result": "ACCEPTED", "timeout": 30}
+    cast["cpo"].answers.append(
+        lambda request: answering(accepted) if "/commands/" in str(request.url) else None
+    )
+    start = examples.start_session(location_id="OBJECT3", evse_uid="EVSE1", connector_id="1")
+    reserve = examples.reserve_now(location_id="OBJECT2")
+    cancel = examples.cancel_reservation()
+    emsp, other = cast["emsp"], cast["other_emsp"]
+
+    assert order(emsp, "RESERVE_NOW", deepcopy(reserve)) == "ACCEPTED"
+    before = len(cast["cpo"].calls)
+    assert order(other, "START_SESSION", deepcopy(start)) == "REJECTED"
+    assert order(other, "CANCEL_RESERVATION", cancel) == "REJECTED"
+    assert len(cast["cpo"].calls) == before
+    assert order(emsp, "START_SESSION", deepcopy(start)) == "ACCEPTED"
+    assert order(emsp, "CANCEL_RESERVATION", cancel) == "ACCEPTED"
