@@ -80,7 +80,7 @@ def test_from_the_card_and_from_the_app_to_the_cdr(new_hub: MakeHub) -> None:
 
 
 def test_a_result_reaches_a_provider_that_was_away_and_outlives_the_hub(new_hub: MakeHub) -> None:
-    hub = new_hub()
+    hub = new_hub(HUB_TOTAL_TIMEOUT="8")  # a lane whose worker was killed is free after twice as long
     hub.simulated("cpo", "NL-ABC", "--count", "5", "--speed", "3000")
     emsp = hub.simulated("emsp", "DE-MSP", "--tokens", "5")
     wait_until(lambda: len(emsp.list("locations")) == 5, 30, "the hub has the Locations")
