@@ -54,6 +54,7 @@ class ProfilesReceiver(AskingView):
     def request_for(self, response_url: str, request: str) -> tuple[Callback, Question]:
         """Find out whom it is for, and note it."""
         session_id = session_in(self.segments(), self)
+        self.must_be_a_provider()
         self.must_name_an_operator()
         self.route = self.route._replace(to=self.operator_of(session_id))
         question, method = self.question(), self.request.method or ""
@@ -73,8 +74,8 @@ class ProfilesReceiver(AskingView):
 
     def operator_of(self, session_id: str) -> PartyRef:
         """The addressee; without one whose Session it is, of those that the caller may see."""
-        found = known("sessions", session_id, self.route.to)
-        seen = [row for row in found if row.audience == self.route.sender.key or self.may_steer_any()]
+        found, any_will_do = known("sessions", session_id, self.route.to), self.may_steer_any()
+        seen = [row for row in found if any_will_do or row.audience == self.route.sender.key]
         if found and not seen:
             raise in_place("UNKNOWN_SESSION", f"{self.route.sender} has no session {session_id}")
         operator = self.route.to or owner_of(seen, f"a session {session_id}")
@@ -102,10 +103,12 @@ class ProfilesSender(ResultsView):
         session_id = session_in(self.segments(), self)
         self.must_be_an_operator()
         raw = store.as_object(parse(request.body))
-        self.must_not_be_of_another_operator(session_id)
+        setter = ProfileRequest.setter_of(self.route.sender, session_id)
+        if setter is None:
+            self.must_not_be_of_another_operator(session_id)
         if self.route.to is None:
             check(raw, chapter.ActiveChargingProfile)
-            self.route = self.route._replace(to=self.setter_of(session_id))
+            self.route = self.route._replace(to=self.known_setter(setter, session_id))
         found = self.ask(self.question())
         # Without data, whatever the receiver says (CHP-06).
         code = found.status_code or StatusCode.HUB_ERROR
@@ -122,13 +125,11 @@ class ProfilesSender(ResultsView):
         if rows and self.route.sender.key not in {row.owner_key for row in rows}:
             raise InvalidParameters(f"session {session_id} is not one of {self.route.sender}'s")
 
-    def setter_of(self, session_id: str) -> PartyRef:
-        operator = self.route.sender
-        setter = ProfileRequest.setter_of(operator, session_id)
+    def known_setter(self, setter: PartyRef | None, session_id: str) -> PartyRef:
         party = one_of({setter.key: setter} if setter else {}, f"set a profile of session {session_id}")
         if party is None:
             raise InvalidParameters(
-                f"nobody has set a charging profile of {operator}'s session {session_id} through this hub"
+                f"nobody has set a charging profile of {self.route.sender}'s session {session_id} through this hub"
                 " successfully; name in OCPI-to whom this is for"
             )
         return party

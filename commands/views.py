@@ -23,6 +23,7 @@ class CommandsReceiver(AskingView):
     def post(self, request: Request, **kwargs: object) -> Response:
         name, body = self.command(), request.body
         wire = check(store.as_object(parse(body)), chapter.COMMANDS[name])
+        self.must_be_a_provider()
         self.must_name_an_operator()
         destination.must_own_the_token(wire, self.route.sender)
         operator = destination.operator_for(wire, self.route)

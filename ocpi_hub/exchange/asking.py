@@ -46,7 +46,6 @@ class AskingView(RoutedView):
 
     def must_name_an_operator(self) -> None:
         """Only operators have what this is about; one that is merely invited is not connected yet."""
-        self.must_be_a_provider()
         to = self.route.to
         if to and Party.objects.filter(key=to.key, roles__len__gt=0).exclude(
             roles__contains=[self.asked_role]

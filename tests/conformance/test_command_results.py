@@ -101,7 +101,7 @@ def test_each_different_result_goes_on_once(cpo, emsp, deliver):
     emsp.post(START, examples.start_session(), **TO_CPO)
     first, second = examples.command_result(), examples.command_result(result="FAILED")
 
-    notes = [cpo.post(address(cpo), result).message for result in (first, first, second, first, second)]
+    notes = [cpo.post(address(cpo), result).message for result in (first, first, second, second, first)]
     deliver()
 
     again = "this result came before, and went on then"
@@ -109,6 +109,7 @@ def test_each_different_result_goes_on_once(cpo, emsp, deliver):
     assert [call.body for call in heard(emsp)] == [first, second]
     callback = Callback.objects.get()
     assert (callback.result, callback.results) == ("FAILED", 5)
+    assert Command.objects.get().state == "FAILED"
 
 
 @pytest.mark.row("CMD-05")
