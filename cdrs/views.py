@@ -137,6 +137,9 @@ def add(
     """Write a CDR that is new, or find it. Raises Contradiction when another one has its id."""
     raw = store.as_object(store.parse(body))
     incoming = store.examine(model, raw, body)
+    if address.object_id != address.object_id.strip():
+        # As everywhere in a URL, which its Location is to be.
+        raise InvalidObject("$.id", "begins or ends with a blank")
     return store.add(model, address, incoming, source, audience)
 
 

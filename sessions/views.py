@@ -6,7 +6,7 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ocpi_hub.exchange.exceptions import NotFound, UnknownReceiver
+from ocpi_hub.exchange.exceptions import InvalidParameters, NotFound, UnknownReceiver
 from ocpi_hub.exchange.ownedobject import owned_models
 from ocpi_hub.exchange.pagination import Query
 from ocpi_hub.exchange.routing import is_known
@@ -15,6 +15,7 @@ from ocpi_hub.partners.models import Party
 from ocpi_hub.protocol.codec import parse, read
 from ocpi_hub.protocol.envelope import StatusCode, format_time
 from ocpi_hub.protocol.sessions import ChargingPreferences
+from ocpi_hub.protocol.types import PartyRef
 from sessions.models import LISTED_BACK_TO, Session
 
 PREFERENCES = "charging_preferences"
@@ -54,16 +55,20 @@ class SessionsSender(SenderView):
             return self.http_method_not_allowed(request)
         session_id = self.checked(self.segments())[0]
         read(request.body, ChargingPreferences)
-        self.must_ask_an_operator()
+        self.must_be_a_provider_that_asks_an_operator()
         session = self.session(session_id)
         if session is not None:
             must_be_capable(session)
             self.route = self.route._replace(to=session.own_address.owner)
         return self.pass_back(self.ask(self.question()))
 
-    def must_ask_an_operator(self) -> None:
-        to = self.route.to
-        if to and not Party.objects.filter(key=to.key, roles__contains=[Session.owner_role]).exists():
+    def must_be_a_provider_that_asks_an_operator(self) -> None:
+        """The operator sees the hub's token, and many do not look whose driver OCPI-from speaks for."""
+        sender, to = self.route.sender, self.route.to
+        if not has_role(sender, Session.audience_roles):
+            roles = ", ".join(Session.audience_roles)
+            raise InvalidParameters(f"preferences are those of drivers of {roles}, and {sender} is none")
+        if to and not has_role(to, (Session.owner_role,)):
             raise NotFound(f"{to} is no {Session.owner_role}, and has no Sessions", self.model.unknown)
 
     def session(self, session_id: str) -> Session | None:
@@ -86,6 +91,10 @@ class SessionsSender(SenderView):
                 f"this hub no longer knows {its_own[0].own_address.owner}, whose Session it is"
             )
         return its_own[0]
+
+
+def has_role(party: PartyRef, roles: tuple[str, ...]) -> bool:
+    return Party.objects.filter(key=party.key, roles__overlap=list(roles)).exists()
 
 
 def must_be_capable(session: Session) -> None:

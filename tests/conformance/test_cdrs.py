@@ -152,6 +152,16 @@ def test_a_location_is_short_enough_whatever_the_id(cpo, emsp, settings, cdr_id)
     assert follow(cpo, answered).data["id"] == cdr_id
 
 
+@pytest.mark.row("CDR-04")
+@pytest.mark.parametrize("cdr_id", [" CDR1", "CDR1 "])
+def test_an_id_that_its_location_could_not_hold_is_2001(cpo, emsp, cdr_id):
+    with nothing_changes():
+        answered = cpo.post(CDRS, examples.cdr(id=cdr_id))
+
+    assert answered.codes == (200, 2001)
+    assert answered.message == "$.id: begins or ends with a blank"
+
+
 @pytest.mark.row("CDR-05")
 def test_get_gives_the_document_byte_for_byte(cpo, emsp):
     body = json.dumps(examples.cdr(x=1), indent=1).encode()

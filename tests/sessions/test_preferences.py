@@ -86,6 +86,15 @@ def test_only_an_operator_is_asked(cpo, emsp, other_emsp):
     assert other_emsp.calls == []
 
 
+def test_only_a_provider_asks(cpo, rival):
+    with nothing_changes():
+        answered = rival.put(path(), WISHED, **ABC)
+
+    assert answered.codes == (200, 2001)
+    assert answered.message == "preferences are those of drivers of EMSP, and BE*DEF is none"
+    assert cpo.calls == []
+
+
 @pytest.mark.parametrize("session_id", ["a%2Fb", "a%20b", "%23NA", "%E2%82%AC"])
 def test_ids_are_passed_on_encoded(cpo, emsp, session_id):
     answered = emsp.put(path(session_id), WISHED, **ABC)
