@@ -303,7 +303,7 @@ class RepairRule(models.Model):
 
 
 class RefusedObject(models.Model):
-    """An object that a pull could not take, and why; gone once it comes whole."""
+    """An object that the hub could not take, and why; a pulled one is gone once it comes whole."""
 
     platform = models.ForeignKey(Platform, models.CASCADE, related_name="refused_objects")
     module = models.CharField(max_length=20)
