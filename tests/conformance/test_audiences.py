@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from ocpi_hub.exchange import callbacks
+from ocpi_hub.exchange import callbacks, routing
 from ocpi_hub.exchange.exceptions import NotFound
+from ocpi_hub.exchange.models import Callback
 from ocpi_hub.protocol.commands import CommandResult
 from ocpi_hub.protocol.headers import MessageIDs
 from tests import examples
@@ -77,6 +78,15 @@ def test_each_party_is_sent_what_is_for_it_and_nothing_else(cast):
     }
 
     assert sent == {who: is_sent(who) for who in sent}
+
+
+@pytest.mark.row("HUB-18", "SES-18")
+@pytest.mark.parametrize("module", ["sessions", "cdrs", Callback.MODULE])
+def test_what_is_for_one_party_goes_to_the_platform_of_that_party(cast, module):
+    """The deliveries are made by audience once more; either of the two would do."""
+    found = routing.addressees(module, {"DE*MSP"})
+
+    assert [receiver.platform_id for receiver in found] == [cast["emsp"].platform.pk]
 
 
 @pytest.mark.row("TRN-04", "TRN-14", "PAG-10", "SES-18", "CDR-02")
