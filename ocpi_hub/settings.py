@@ -118,6 +118,11 @@ def _schedule() -> list[int]:
 
 
 HUB_RETRY_SCHEDULE = _schedule()
+# Whether parties that have no agreement exchange everything (open) or nothing (closed).
+HUB_AGREEMENTS = _env("HUB_AGREEMENTS", "open").lower()
+if HUB_AGREEMENTS not in ("open", "closed"):
+    MISREAD_SETTINGS.append("HUB_AGREEMENTS is neither open nor closed")
+    HUB_AGREEMENTS = "closed"
 HUB_ALLOW_PRIVATE_URLS = _flag("HUB_ALLOW_PRIVATE_URLS", EMBEDDED_POSTGRESQL)
 HUB_REQUESTS_PER_MINUTE = _number(
     "HUB_REQUESTS_PER_MINUTE", 6000

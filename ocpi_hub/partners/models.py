@@ -253,3 +253,42 @@ class Party(models.Model):
     @property
     def ref(self) -> PartyRef:
         return PartyRef(self.country_code, self.party_id)
+
+
+class AgreementQuerySet(models.QuerySet["Agreement"]):
+    def between(self, first: str, second: str, module: str) -> "AgreementQuerySet":
+        """What counts for two parties and a module: the agreement on the module before that on all."""
+        pair = self.filter(first=min(first, second), second=max(first, second))
+        return pair.filter(module__in=["", module]).order_by("-module")
+
+
+class Agreement(models.Model):
+    """That two parties exchange a module, or that they do not; without one HUB_AGREEMENTS decides (agreements.py).
+
+    Parties are named by their keys: an agreement stands before a party connects, and after it left.
+    """
+
+    # The order of the two is that of their bytes, in Python as in every database.
+    first = models.CharField(max_length=6, db_collation="C", help_text="the first of the two, such as DE*MSP")
+    second = models.CharField(max_length=6, db_collation="C", help_text="the other, such as NL*ABC")
+    module = models.CharField(max_length=20, blank=True, default="", help_text="empty: every module")
+    allowed = models.BooleanField(help_text="whether they exchange it")
+    note = models.CharField(max_length=200, blank=True, default="", help_text="why, for other operators")
+    changed_at = models.DateTimeField(auto_now=True)
+
+    objects = AgreementQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["first", "second", "module"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["first", "second", "module"], name="one_agreement_per_pair_and_module"
+            ),
+            models.CheckConstraint(condition=Q(first__lt=models.F("second")), name="agreement_in_order"),
+        ]
+        indexes = [models.Index(fields=["second"], name="agreement_second")]
+
+    def __str__(self) -> str:
+        return f"{self.first} and {self.second}, {self.module or 'every module'}: " + (
+            "open" if self.allowed else "closed"
+        )

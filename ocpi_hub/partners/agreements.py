@@ -1,0 +1,60 @@
+"""Who exchanges what with whom: an agreement between two parties, on one module or on all of them.
+
+Two parties without an agreement follow HUB_AGREEMENTS. An agreement on one module counts before one on all. It holds
+both ways and for all roles of the two; what each may see by its role is another question (ownedobject.py).
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from django.conf import settings
+from django.db.models import Q
+
+from ocpi_hub.partners.models import Agreement
+
+EVERY_MODULE = ""
+
+
+def open_by_default() -> bool:
+    return bool(settings.HUB_AGREEMENTS == "open")
+
+
+def agreed(first: str, second: str, module: str) -> bool:
+    """Whether two parties, by their keys, exchange this module; one query."""
+    return decided(Agreement.objects.between(first, second, module).values_list("allowed", flat=True).first())
+
+
+def decided(allowed: bool | None) -> bool:
+    """What the agreement that counts says, or the hub's default where there is none."""
+    return open_by_default() if allowed is None else allowed
+
+
+class Terms(NamedTuple):
+    """The agreements of some parties, looked up once, for many questions."""
+
+    found: dict[tuple[str, str, str], bool]  # by first, second and module
+    default: bool
+
+    @classmethod
+    def of(cls, keys: Iterable[str]) -> "Terms":
+        """Of the parties with these keys, with anybody."""
+        keys = list(keys)
+        rows = Agreement.objects.filter(Q(first__in=keys) | Q(second__in=keys))
+        found = {(row.first, row.second, row.module): row.allowed for row in rows}
+        return cls(found, open_by_default())
+
+    def allow(self, first: str, second: str, module: str) -> bool:
+        pair = (min(first, second), max(first, second))
+        general = self.found.get((*pair, EVERY_MODULE), self.default)
+        return self.found.get((*pair, module), general)
+
+    def allow_any(self, first: str, second: str, modules: Iterable[str]) -> bool:
+        """Whether there is anything at all that they exchange."""
+        return any(self.allow(first, second, module) for module in modules)
+
+    def exceptions(self, key: str, module: str) -> set[str]:
+        """The parties with which this one has it otherwise than the default."""
+        others = {
+            first if second == key else second for first, second, _ in self.found if key in (first, second)
+        }
+        return {other for other in others if self.allow(key, other, module) != self.default}
