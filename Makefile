@@ -5,7 +5,7 @@ SHELL := /bin/sh
 PY := .venv/bin/python
 HUB_VAR ?= var
 CODE := manage.py ocpi_hub credentials locations sessions cdrs tariffs tokens commands chargingprofiles \
-	hubclientinfo simulator tests
+	hubclientinfo simulator benchmarks tests
 
 # Two test processes for each core: journeys mostly wait for the processes that they started.
 TEST_PROCESSES ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2))))
@@ -17,7 +17,7 @@ PRODUCTION := HUB_DB_POOL=0 HUB_VAR=var HUB_HOST=0.0.0.0 HUB_BASE_URL=https://hu
 	HUB_KEYS=b25seS1mb3ItbWFrZS1jaGVjay1vbmx5LWZvci1tYWs= \
 	DJANGO_SETTINGS_MODULE=ocpi_hub.settings
 
-.PHONY: help setup demo run test check fix clean coverage
+.PHONY: help setup demo run test bench check fix clean coverage
 
 help:  ## Show this help
 	@echo "The OCPI hub. Targets:"
@@ -34,6 +34,9 @@ run: .venv/.installed  ## The hub alone, as an operator runs it; its own Postgre
 
 test: setup  ## All tests, on real PostgreSQL and Redis, in parallel (ARGS='-k word' chooses)
 	@"$(PY)" -m pytest -n $(TEST_PROCESSES) $(ARGS)
+
+bench: .venv/.installed  ## Measure the hub beside what it is compared with; writes docs/benchmarks.md (ARGS=--quick)
+	@exec "$(PY)" -m benchmarks $(ARGS)
 
 check: setup  ## Format, lint, types, imports, settings, migrations, conformance table
 	@"$(PY)" -m ruff format --check .
