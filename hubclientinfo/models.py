@@ -5,7 +5,6 @@ own clients is kept beside them, for nobody's list.
 """
 
 from django.db import models
-from django.db.models import Q
 
 from ocpi_hub.exchange.ownedobject import OwnedObject
 from ocpi_hub.partners.models import Status
@@ -60,10 +59,6 @@ class ClientInfo(OwnedObject):
     @classmethod
     def is_for(cls, roles: set[str], variant: str = "") -> bool:
         return variant in seen_by(roles) if variant else bool(seen_by(roles))
-
-    @classmethod
-    def shown_to(cls, roles: set[str]) -> Q:
-        return Q(role__in=seen_by(roles))
 
 
 def seen_by(roles: set[str]) -> set[str]:

@@ -14,10 +14,11 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Func, Q, Value
+from django.db.models import Func, Value
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Concat, Upper
 
+from ocpi_hub.exchange.visibility import NOTHING, Share, Visible
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol.envelope import StatusCode
 from ocpi_hub.protocol.types import PartyRef
@@ -90,19 +91,10 @@ class OwnedObjectQuerySet(models.QuerySet["OwnedObject"]):
         return self.filter(deleted_at=None)
 
     def visible_to(self, platform: Platform) -> "OwnedObjectQuerySet":
-        """What a push would have sent to this platform, and never its own.
+        return self.seen(self.model.visible_to(platform))
 
-        A copy that came through to one receiver alone stays between the two (interpretations, P33); what is
-        addressed, such as a Session, is shown to the party that it is for.
-        """
-        parties = list(platform.parties.all())
-        keys = [party.key for party in parties]
-        others = self.present().exclude(owner_key__in=keys)
-        if self.model.addressed:
-            return others.filter(audience__in=keys)
-        return others.filter(
-            self.model.shown_to({role for party in parties for role in party.roles}), audience=""
-        )
+    def seen(self, visible: Visible) -> "OwnedObjectQuerySet":
+        return self.present().filter(visible.where(self.model.variant_field))
 
     def settled(self) -> "OwnedObjectQuerySet":
         """Without rows that an older transaction, still open, may yet slip in front of.
@@ -207,9 +199,20 @@ class OwnedObject(models.Model):
         return cls.addressed or bool(roles.intersection(cls.audience_roles))
 
     @classmethod
-    def shown_to(cls, roles: set[str]) -> Q:
-        """Which of the objects for everybody a platform with these roles may see."""
-        return Q() if cls.is_for(roles) else Q(pk__in=[])
+    def visible_to(cls, platform: Platform) -> Visible:
+        """What a push would have sent to this platform, and never its own.
+
+        A copy that came through to one receiver alone stays between the two (interpretations, P33); what is
+        addressed, such as a Session, is shown to the party that it is for.
+        """
+        parties = list(platform.parties.all())
+        own = frozenset(party.key for party in parties)
+        roles = {role for party in parties for role in party.roles}
+        if not cls.is_for(roles):
+            return NOTHING
+        variants = tuple(variant for variant in cls.variants if cls.is_for(roles, variant))
+        share = Share(own if cls.addressed else frozenset({""}), own)
+        return Visible((share,), None if variants == cls.variants else variants)
 
     @classmethod
     def audience_of(cls, wire: Any) -> str:

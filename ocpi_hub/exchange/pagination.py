@@ -10,12 +10,13 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.db.models import BooleanField, QuerySet
+from django.db.models import BooleanField
 from django.db.models.expressions import RawSQL
 
 from ocpi_hub.exchange.exceptions import InvalidParameters
 from ocpi_hub.exchange.ownedobject import OwnedObject
 from ocpi_hub.exchange.renderers import Documents
+from ocpi_hub.exchange.visibility import Visible
 from ocpi_hub.protocol.envelope import parse_time
 
 MOST_BYTES = 8_000_000  # of the documents in a page; a list of large objects has shorter pages
@@ -61,8 +62,9 @@ class Page(NamedTuple):
     headers: dict[str, str]
 
 
-def page(found: "QuerySet[OwnedObject]", query: Query, url: str) -> Page:
+def page(model: type[OwnedObject], visible: Visible, query: Query, url: str) -> Page:
     """One page of what the caller may see; `url` is the list's own address, for the Link."""
+    found = model.objects.seen(visible).settled()
     moment = _moment("date_from", query.date_from)
     found = found.filter(last_updated__gte=moment) if moment else found
     moment = _moment("date_to", query.date_to)
@@ -70,7 +72,7 @@ def page(found: "QuerySet[OwnedObject]", query: Query, url: str) -> Page:
     total = found.count()
     ordered = found.order_by("inserted_in", "id")
     if query.cursor:
-        ordered = ordered.filter(_after(found.model, query.cursor))
+        ordered = ordered.filter(_after(model, query.cursor))
         start = 0
     else:
         start = query.offset
@@ -85,9 +87,7 @@ def page(found: "QuerySet[OwnedObject]", query: Query, url: str) -> Page:
     if len(rows) > len(shown):
         born, row_id, _ = shown[-1]
         headers["Link"] = f'<{query.link(url, len(shown), (born, row_id))}>; rel="next"'
-    documents = dict(
-        found.model.objects.filter(pk__in=[row[1] for row in shown]).values_list("pk", "document")
-    )
+    documents = dict(model.objects.filter(pk__in=[row[1] for row in shown]).values_list("pk", "document"))
     return Page(Documents(documents[row[1]] for row in shown), headers)
 
 

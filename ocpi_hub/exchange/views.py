@@ -218,7 +218,7 @@ class SenderView(ObjectView):
         return Query.parse(self.request.query_params)
 
     def list(self) -> Response:
-        found = page(self.model.objects.visible_to(self.platform).settled(), self.query(), self.url)
+        found = page(self.model, self.model.visible_to(self.platform), self.query(), self.url)
         return answer(found.documents, headers=found.headers)
 
     def object(self, segments: tuple[str, ...]) -> Response:

@@ -9,6 +9,7 @@ from locations.models import Location
 from ocpi_hub.exchange import pagination
 from ocpi_hub.exchange.exceptions import InvalidParameters
 from ocpi_hub.exchange.pagination import Query, page
+from ocpi_hub.exchange.visibility import EVERYTHING
 from tests import examples
 
 URL = "https://hub.example/list"
@@ -71,7 +72,7 @@ def test_a_link_repeats_every_filter_further_by_what_was_shown():
 def crawl(parameters):
     pages = []
     while True:
-        found = page(Location.objects.all(), Query.parse(parameters), URL)
+        found = page(Location, EVERYTHING, Query.parse(parameters), URL)
         pages.append((len(found.documents), found.headers["X-Total-Count"], found.headers["X-Limit"]))
         if "Link" not in found.headers:
             return pages
@@ -97,11 +98,11 @@ def test_a_crawl_sees_each_object_once(cpo, count, limit, pages):
 def test_an_offset_works_without_a_cursor(cpo):
     for number in range(3):
         cpo.put(f"receiver/locations/NL/ABC/LOC{number}", examples.location(id=f"LOC{number}"))
-    found = page(Location.objects.all(), Query.parse({"offset": "2", "limit": "1"}), URL)
+    found = page(Location, EVERYTHING, Query.parse({"offset": "2", "limit": "1"}), URL)
 
     assert ['"LOC2"' in document for document in found.documents] == [True]
     assert "Link" not in found.headers
-    assert page(Location.objects.all(), Query.parse({"offset": "9"}), URL).documents == []
+    assert page(Location, EVERYTHING, Query.parse({"offset": "9"}), URL).documents == []
 
 
 @pytest.mark.parametrize(
@@ -120,7 +121,7 @@ def test_date_from_is_included_and_date_to_is_not(cpo, filters, found):
             examples.location(id=f"LOC{hour}", last_updated=f"2026-03-01T{hour:02}:00:00Z"),
         )
 
-    assert page(Location.objects.all(), Query.parse(filters), URL).headers["X-Total-Count"] == str(found)
+    assert page(Location, EVERYTHING, Query.parse(filters), URL).headers["X-Total-Count"] == str(found)
 
 
 @pytest.mark.usefixtures("transactional_db")
