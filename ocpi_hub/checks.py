@@ -18,7 +18,9 @@ LEAST = {
     "HUB_REQUESTS_PER_MINUTE": 1,
     "HUB_CONCURRENT_REQUESTS": 1,
     "HUB_CONCURRENT_RELAYS": 1,
+    "HUB_CONNECT_TIMEOUT": 1,
     "HUB_TOTAL_TIMEOUT": 1,
+    "HUB_AUTHORIZE_TIMEOUT": 1,
     "HUB_SILENCE": 1,
     "HUB_CALLBACK_DAYS": 1,
     "HUB_PULL_INTERVAL": 1,
@@ -95,6 +97,20 @@ def numbers_make_sense(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     if any(seconds < 0 for seconds in settings.HUB_RETRY_SCHEDULE):
         wrong.append("HUB_RETRY_SCHEDULE must hold no seconds below 0.")
     return [Error(text, hint="See docs/operating.md.", id="hub.E006") for text in wrong]
+
+
+@register()
+def timeouts_make_sense(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    connect, total = settings.HUB_CONNECT_TIMEOUT, settings.HUB_TOTAL_TIMEOUT
+    if connect <= total:
+        return []
+    return [
+        Error(
+            f"A partner would have {total} seconds for a whole answer and {connect} to connect alone.",
+            hint="Lower HUB_CONNECT_TIMEOUT or raise HUB_TOTAL_TIMEOUT above it.",
+            id="hub.E009",
+        )
+    ]
 
 
 @register()

@@ -260,6 +260,51 @@ def test_the_roles_of_a_party_are_those_of_the_specification(operator: Client, c
     assert Party.objects.get().invited_roles == ["CPO", "EMSP"]
 
 
+FORM_OF_A_PARTNER = {
+    "name": "ABC", "inbound_encoding": "AUTO", "parties-TOTAL_FORMS": "0", "parties-INITIAL_FORMS": "0",
+    "endpoints-TOTAL_FORMS": "0", "endpoints-INITIAL_FORMS": "0",
+}  # fmt: skip
+
+
+def limits() -> list[tuple[int | None, ...]]:
+    return list(Platform.objects.values_list("connect_timeout", "total_timeout", "concurrent_relays"))
+
+
+def test_a_partner_is_given_limits_of_its_own_and_the_hubs_again(operator: Client, cpo: Partner) -> None:
+    url = reverse("admin:partners_platform_change", args=[cpo.platform.pk])
+
+    operator.post(
+        url, FORM_OF_A_PARTNER | {"connect_timeout": "2", "total_timeout": "60", "concurrent_relays": "16"}
+    )
+    assert limits() == [(2, 60, 16)]
+
+    operator.post(url, FORM_OF_A_PARTNER)
+    assert limits() == [(None, None, None)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"connect_timeout": "0"}, "connect_timeout"),
+        ({"connect_timeout": "61"}, "connect_timeout"),
+        ({"connect_timeout": "9", "total_timeout": "8"}, "connect_timeout"),
+        ({"total_timeout": "0"}, "total_timeout"),
+        ({"total_timeout": "121"}, "total_timeout"),
+        ({"concurrent_relays": "0"}, "concurrent_relays"),
+        ({"concurrent_relays": "49"}, "concurrent_relays"),
+    ],
+)
+def test_limits_that_make_no_sense_are_refused(
+    operator: Client, cpo: Partner, changes: dict[str, str], field: str
+) -> None:
+    url = reverse("admin:partners_platform_change", args=[cpo.platform.pk])
+
+    answer = operator.post(url, FORM_OF_A_PARTNER | changes)
+
+    assert list(answer.context["adminform"].form.errors) == [field]
+    assert limits() == [(None, None, None)]
+
+
 # ---------------------------------------------------------------------------------- who may only look
 @pytest.fixture
 def reader(db: None) -> Client:

@@ -52,6 +52,8 @@ def ids(found):
             {"HUB_DB_POOL": 8, "HUB_CONCURRENT_REQUESTS": 8},
             ["hub.E008"],
         ),
+        (checks.timeouts_make_sense, {"HUB_CONNECT_TIMEOUT": 4, "HUB_TOTAL_TIMEOUT": 4}, []),
+        (checks.timeouts_make_sense, {"HUB_CONNECT_TIMEOUT": 5, "HUB_TOTAL_TIMEOUT": 4}, ["hub.E009"]),
         (checks.private_urls_are_refused, {"HUB_ALLOW_PRIVATE_URLS": False}, []),
         (checks.private_urls_are_refused, {"HUB_ALLOW_PRIVATE_URLS": True}, ["hub.W001"]),
     ],

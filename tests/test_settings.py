@@ -52,12 +52,21 @@ def read(monkeypatch):
         ("HUB_ALLOW_PRIVATE_URLS", "", False),
         ("HUB_KEYS", f"{KEY},{KEY}", [KEY, KEY]),
         ("HUB_PULL_INTERVAL", "60", 60),
+        ("HUB_CONNECT_TIMEOUT", "", 5),
+        ("HUB_CONNECT_TIMEOUT", "3", 3),
+        ("HUB_AUTHORIZE_TIMEOUT", "2", 2),
     ],
 )
 def test_a_variable_is_read(read, name, text, value):
     settings = read(**{name: text})
 
     assert settings[name] == value
+
+
+def test_who_has_little_time_for_an_answer_has_no_more_to_connect(read):
+    settings = read(HUB_TOTAL_TIMEOUT="4")
+
+    assert (settings["HUB_TOTAL_TIMEOUT"], settings["HUB_CONNECT_TIMEOUT"]) == (4, 4)
     assert settings["MISREAD_SETTINGS"] == []
 
 

@@ -254,7 +254,9 @@ def attempt(platform: Platform, parcel: Parcel, now: datetime) -> Result:
         return Result(Verdict.TEMPORARY, f"our token for this partner: {error}")
     transports.release_connection()
     try:
-        answer = client.request(method, url, ids=ids, routing=_routing(parcel), body=body)
+        answer = client.request(
+            method, url, ids=ids, routing=_routing(parcel), body=body, total_timeout=longest(platform)
+        )
     except CallFailed as error:
         verdict = Verdict.PERMANENT if error.permanent else Verdict.TEMPORARY
         return Result(verdict, str(error), method, url, ids)
@@ -263,6 +265,11 @@ def attempt(platform: Platform, parcel: Parcel, now: datetime) -> Result:
     if result.verdict is Verdict.PERMANENT and may_lack_it and parcel.model:
         return _after_refused_change(client, parcel, parcel.model, result)
     return result
+
+
+def longest(platform: Platform) -> float:
+    """Seconds that it has to take a delivery: never more than the hub's own, which leases are measured by."""
+    return min(platform.seconds_to_answer, settings.HUB_TOTAL_TIMEOUT)
 
 
 def _in_context(parcel: Parcel, answer: Answer, result: Result) -> Result:

@@ -1,6 +1,7 @@
 """How a request gets to a partner: one bounded HTTP client for each (a bulkhead)."""
 
 import threading
+from typing import NamedTuple
 
 import httpx
 from django.conf import settings
@@ -9,24 +10,55 @@ from django.db import connection
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol.client import PlatformClient
 
+BESIDES = 8  # connections for what is no relay: deliveries, pulls, calls of the versions endpoint
+
+
+class Terms(NamedTuple):
+    """What a client is made for; another one is made when these change."""
+
+    token_cipher: str
+    base64: bool
+    connect_timeout: float
+    total_timeout: float
+    connections: int
+
+
 _lock = threading.Lock()
-_clients: dict[int, tuple[tuple[str, bool], PlatformClient]] = {}
+_clients: dict[int, tuple[Terms, PlatformClient]] = {}
 
 # Tests put an httpx.MockTransport here, in place of the network.
 transport: httpx.BaseTransport | None = None
 
 
 def client_for(platform: Platform) -> PlatformClient:
-    """The client of this partner, kept while its token stays the same."""
-    mark = (platform.token_cipher, platform.base64_token)
+    """The client of this partner, kept while its token, timeouts and limits stay the same."""
+    terms = terms_of(platform)
     with _lock:
         kept = _clients.get(platform.pk)
-        if kept and kept[0] == mark and transport is None:
+        if kept and kept[0] == terms and transport is None:
             return kept[1]
-        client = new_client(platform.token, base64=platform.base64_token)
+        client = PlatformClient(
+            platform.token,
+            base64=terms.base64,
+            allow_private=settings.HUB_ALLOW_PRIVATE_URLS,
+            connect_timeout=terms.connect_timeout,
+            total_timeout=terms.total_timeout,
+            max_connections=terms.connections,
+            transport=transport,
+        )
         # The old client is not closed here: a request of another thread may still be running on it.
-        _clients[platform.pk] = (mark, client)
+        _clients[platform.pk] = (terms, client)
         return client
+
+
+def terms_of(platform: Platform) -> Terms:
+    return Terms(
+        platform.token_cipher,
+        platform.base64_token,
+        platform.seconds_to_connect,
+        platform.seconds_to_answer,
+        platform.relays + BESIDES,
+    )
 
 
 def new_client(token: str, *, base64: bool = True) -> PlatformClient:

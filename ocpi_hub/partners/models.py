@@ -6,6 +6,7 @@ from typing import Any, get_args
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q, Value
 from django.db.models.functions import Concat, Upper
@@ -13,6 +14,9 @@ from django.utils import timezone
 
 from ocpi_hub.partners import secrets
 from ocpi_hub.protocol.types import PartyRef, Role
+
+LONGEST_ANSWER = 120  # seconds: less than what a pull may rest on one page (exchange/sync.py)
+MOST_RELAYS = 48  # for one partner in one web process
 
 
 class PlatformQuerySet(models.QuerySet["Platform"]):
@@ -80,8 +84,26 @@ class Platform(models.Model):
         default=False,
         help_text="it is asked to authorize tokens that no provider has told the hub about",
     )
+    connect_timeout = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(60)],
+        help_text="seconds that a connection to it may take; empty: the hub's default",
+    )
+    total_timeout = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(LONGEST_ANSWER)],
+        help_text="seconds that it has for a whole answer, connecting included; empty: the hub's default",
+    )
     authorize_timeout = models.PositiveIntegerField(
         null=True, blank=True, help_text="seconds that it has to authorize a token; empty: the hub's default"
+    )
+    concurrent_relays = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_RELAYS)],
+        help_text="requests of others that may wait for it at once in a web process; empty: the hub's default",
     )
     answered_for_offline = models.BooleanField(
         default=False,
@@ -115,6 +137,11 @@ class Platform(models.Model):
     def __str__(self) -> str:
         return f"{self.name} (#{self.pk})"
 
+    def clean(self) -> None:
+        whole = self.seconds_to_answer
+        if self.seconds_to_connect > whole:
+            raise ValidationError({"connect_timeout": f"It has only {whole:g} seconds for a whole answer."})
+
     @property
     def registered(self) -> bool:
         return bool(self.token_cipher)
@@ -133,6 +160,19 @@ class Platform(models.Model):
         if self.requests_per_minute is None:
             return int(settings.HUB_REQUESTS_PER_MINUTE)
         return self.requests_per_minute
+
+    @property
+    def seconds_to_connect(self) -> float:
+        return float(self.connect_timeout or min(settings.HUB_CONNECT_TIMEOUT, self.seconds_to_answer))
+
+    @property
+    def seconds_to_answer(self) -> float:
+        return float(self.total_timeout or settings.HUB_TOTAL_TIMEOUT)
+
+    @property
+    def relays(self) -> int:
+        """How many requests of others may wait for it at once, in one web process."""
+        return int(self.concurrent_relays or settings.HUB_CONCURRENT_RELAYS)
 
     def endpoint(self, module: str, role: str) -> str | None:
         row = self.endpoints.filter(module=module, role=role).first()

@@ -313,6 +313,17 @@ def test_a_receiver_has_so_many_seconds_for_its_answer(cpo, emsp, settings):
     assert given == [{"connect": 2.0, "read": 7, "write": 7, "pool": 7}]
 
 
+@pytest.mark.row("HUB-30")
+def test_a_receiver_may_have_a_time_of_its_own(cpo, emsp):
+    Platform.objects.filter(pk=emsp.platform.pk).update(connect_timeout=1, total_timeout=60)
+    given = []
+    emsp.answers.append(lambda request: given.append(request.extensions["timeout"]))
+
+    cpo.get("sender/tokens", **MSP)
+
+    assert given == [{"connect": 1.0, "read": 60.0, "write": 60.0, "pool": 60.0}]
+
+
 @every_request
 @pytest.mark.row("HUB-31")
 def test_a_refused_connection_is_4003(cpo, emsp, ask):

@@ -432,6 +432,19 @@ def test_a_client_is_made_with_what_the_partner_gave_us(cpo, emsp, deliver):
     assert emsp.calls[0].headers["Authorization"] == "Token token-of-msp"
 
 
+@pytest.mark.parametrize(("own", "given"), [(None, 20.0), (9, 9.0), (60, 20.0)])
+def test_a_delivery_ends_in_the_time_that_leases_are_measured_by(cpo, emsp, deliver, settings, own, given):
+    settings.HUB_TOTAL_TIMEOUT = 20
+    Platform.objects.filter(pk=emsp.platform.pk).update(total_timeout=own)
+    seconds = []
+    emsp.answers.append(lambda request: seconds.append(request.extensions["timeout"]["read"]))
+    cpo.put("receiver/locations/NL/ABC/LOC1", examples.location())
+
+    deliver()
+
+    assert seconds == [given]
+
+
 def test_attempts_are_kept_without_any_token(cpo, emsp, deliver):
     emsp.answers.append(
         lambda request: httpx.Response(
