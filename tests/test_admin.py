@@ -14,6 +14,7 @@ from locations.models import Location
 from ocpi_hub.exchange import sync
 from ocpi_hub.exchange.models import Attempt, Delivery, Lane, Pull, RepairRule
 from ocpi_hub.exchange.ownedobject import OwnedObject
+from ocpi_hub.partners import agreements
 from ocpi_hub.partners.models import IssuedToken, Party, Platform, Status
 from tests import examples
 from tests.partners import Partner, enveloped
@@ -32,7 +33,7 @@ def operator(db: None) -> Client:
 
 @pytest.fixture
 def traffic(cpo: Partner, emsp: Partner, deliver: object) -> None:
-    """A bit of everything: a delivered push, a given-up one, a pull with a repair and a refusal."""
+    """A bit of everything: a delivered push, a given-up one, a pull with a repair and a refusal, an agreement."""
     cpo.put("receiver/locations/NL/ABC/LOC1", examples.location())
     deliver()
     emsp.answers.append(lambda request: enveloped(status_code=2001))
@@ -42,6 +43,7 @@ def traffic(cpo: Partner, emsp: Partner, deliver: object) -> None:
     emsp.put("receiver/tokens/DE/MSP/04A1B2C3D4", examples.token())
     cpo.lists["locations"] = [examples.location(id=3), examples.location(id="LOC4", city=None)]
     sync.pull_platform(cpo.platform.pk, "locations", full=True)
+    agreements.settle("NL*ABC", "DE*MSP", "", allowed=True)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from ocpi_hub.partners import secrets
 from ocpi_hub.protocol.types import PartyRef, Role
+from ocpi_hub.protocol.versions import CONFIGURATION_MODULES
 
 LONGEST_ANSWER = 120  # seconds: less than what a pull may rest on one page (exchange/sync.py)
 MOST_RELAYS = 48  # for one partner in one web process
@@ -329,6 +330,30 @@ class Agreement(models.Model):
         indexes = [models.Index(fields=["second"], name="agreement_second")]
 
     def __str__(self) -> str:
-        return f"{self.first} and {self.second}, {self.module or 'every module'}: " + (
-            "open" if self.allowed else "closed"
+        return f"{self.first} and {self.second}, {self.about}: " + ("open" if self.allowed else "closed")
+
+    @property
+    def about(self) -> str:
+        return self.module or "every module"
+
+    def clean(self) -> None:
+        """Two different partners, in either order, and a module that partners exchange with each other."""
+        self.first, self.second = sorted((self.first.upper(), self.second.upper()))
+        if self.first and self.first == self.second:
+            raise ValidationError({"second": f"{self.first} needs no agreement with itself"})
+        hub = PartyRef(settings.HUB_COUNTRY_CODE, settings.HUB_PARTY_ID).key
+        if hub in (self.first, self.second):
+            raise ValidationError(f"{hub} is this hub, and agreements are between two of its partners")
+        if self.module and self.module not in self.modules():
+            known = ", ".join(self.modules())
+            raise ValidationError({"module": f"{self.module} is not exchanged by agreement; {known} are"})
+
+    @staticmethod
+    def modules() -> list[str]:
+        """What can be agreed on: every functional module (transport_and_format.asciidoc, Message Routing)."""
+        return [module for module in settings.OCPI_MODULES if module not in CONFIGURATION_MODULES]
+
+    def unique_error_message(self, model_class: Any, unique_check: Any) -> ValidationError:
+        return ValidationError(
+            f"{self.first} and {self.second} have one on {self.about} already: change that"
         )

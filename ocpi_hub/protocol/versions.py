@@ -10,6 +10,9 @@ from msgspec import Meta
 
 from .types import URL, InterfaceRole, Text255, Wire
 
+# Between a platform and its hub, not between parties; all others are functional modules, which are routed.
+CONFIGURATION_MODULES = ("credentials", "hubclientinfo", "versions")
+
 
 class Version(Wire, kw_only=True):
     version: Text255

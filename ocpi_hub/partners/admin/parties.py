@@ -1,10 +1,12 @@
-"""Platforms, parties and endpoints in the admin; inviting and registering are credentials/admin.py's."""
+"""Parties and endpoints in the admin; platforms, inviting and registering are credentials/admin.py's."""
 
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.safestring import SafeString
 
+from ocpi_hub.partners.admin.agreements import of_one
 from ocpi_hub.partners.models import Endpoint, Party
 
 
@@ -16,7 +18,15 @@ class PartyAdmin(admin.ModelAdmin):
     list_filter = ["platform"]
     search_fields = ["country_code__iexact", "party_id__iexact", "platform__name__icontains"]
     list_select_related = ["platform"]
-    readonly_fields = ["platform", "country_code", "party_id", "roles", "business_details"]
+    readonly_fields = ["platform", "country_code", "party_id", "roles", "business_details", "agreements"]
+
+    @admin.display(description="agreements")
+    def agreements(self, row: Party) -> SafeString:
+        return of_one(row)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        own = ["platform", "country_code", "party_id", "roles", "invited_roles", "business_details"]
+        return [*own, "agreements"] if request.user.has_perm("partners.view_agreement") else own
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
