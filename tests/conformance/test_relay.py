@@ -255,6 +255,17 @@ def test_any_other_answer_is_4000_from_the_hub_and_never_an_http_error(cpo, emsp
     assert legs(answered.headers) == ("NL*HUB", "NL*ABC")
 
 
+@pytest.mark.parametrize("broken", [*BROKEN.values(), refused(401)], ids=[*BROKEN, "401"])
+def test_the_operator_of_the_hub_is_told_whose_answer_was_none_and_reads_no_token(cpo, emsp, broken, caplog):
+    emsp.answers.append(broken)
+
+    cpo.put(LOC1, examples.location(), **MSP)
+
+    [told] = [record for record in caplog.records if record.name == "ocpi_hub.exchange.relay"]
+    assert (told.levelname, "DE*MSP" in told.getMessage()) == ("WARNING", True)
+    assert "token-of-msp" not in caplog.text
+
+
 @pytest.mark.row("HUB-32")
 def test_an_answer_with_one_object_has_at_most_a_megabyte(cpo, emsp):
     emsp.answers.append(lambda request: enveloped("x" * 1_000_001))
