@@ -89,14 +89,14 @@ def run(
 class Load:
     """A load that is under way."""
 
-    def __init__(self, process: "subprocess.Popen[str]", seconds: float) -> None:
+    def __init__(self, process: "subprocess.Popen[bytes]", seconds: float) -> None:
         self.process, self.seconds = process, seconds
 
     def outcome(self) -> Outcome:
         """When it is over."""
         said, told = self.process.communicate(timeout=self.seconds + 120)
         if self.process.returncode:
-            raise BadRun(f"the load ended with code {self.process.returncode}: {told[-2000:]}")
+            raise BadRun(f"the load ended with code {self.process.returncode}: {told[-2000:].decode()}")
         return Outcome(**json.loads(said))
 
 
@@ -119,12 +119,11 @@ def started(
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
         process_group=0,
     )
     try:
         assert process.stdin is not None
-        process.stdin.write(json.dumps(question) + "\n")
+        process.stdin.write(json.dumps(question).encode() + b"\n")
         process.stdin.flush()
         yield Load(process, seconds + patience)
     finally:

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class Rivals(AppConfig):
+    name = "benchmarks.rivals"
+    label = "rivals"
