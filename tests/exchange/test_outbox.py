@@ -1,7 +1,7 @@
 """From an accepted change to the deliveries it causes."""
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from locations.models import Location
 from ocpi_hub.exchange import outbox
@@ -217,6 +217,31 @@ def test_many_messages_are_expanded_in_steps(cpo, emsp, monkeypatch):
 
     assert outbox.expand() == {emsp.platform.pk}
     assert [key for key, _, _ in deliveries()] == [f"NL/ABC/LOC{number}" for number in range(5)]
+
+
+def rows_read(table):
+    """By this transaction, as PostgreSQL counts them."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = %s", [table]
+        )
+        return cursor.fetchone()[0]
+
+
+def test_many_messages_are_expanded_without_comparing_each_delivery_with_every_other(cpo, emsp, stranger):
+    for number in range(300):
+        publish(cpo.platform, object_id=f"OLD{number}")
+    outbox.expand()
+    Delivery.objects.update(state="DELIVERED")
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE exchange_delivery")  # the statistics of a quiet hour: nothing is pending
+    before = rows_read("exchange_delivery")
+    for number in range(300):
+        publish(cpo.platform, object_id=f"NEW{number}")
+    outbox.expand()
+
+    assert Delivery.objects.filter(state="PENDING").count() == 600
+    assert rows_read("exchange_delivery") - before < 20 * 600
 
 
 PENDING, SENDING, DELIVERED, ABSORBED = "PENDING", "SENDING", "DELIVERED", "ABSORBED"
