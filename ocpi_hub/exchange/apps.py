@@ -5,12 +5,13 @@ from django.db.models.signals import post_migrate
 
 
 def make_ready(**kwargs: Any) -> None:
-    """After migrating: the coming days' partitions, beat's upkeep, and rows that came with a restored dump."""
-    from ocpi_hub.exchange import partitions, schedules, store
+    """After migrating: partitions, beat's upkeep, rows of a restored dump, and totals of what is there already."""
+    from ocpi_hub.exchange import partitions, schedules, store, tally
 
     partitions.prepare()
     schedules.plan_upkeep()
     store.settle_restored()
+    tally.begin()
 
 
 class ExchangeConfig(AppConfig):
@@ -19,6 +20,11 @@ class ExchangeConfig(AppConfig):
     verbose_name = "Exchange"
 
     def ready(self) -> None:
-        from ocpi_hub.exchange import checks  # noqa: F401  # registers the system checks
+        from ocpi_hub.exchange import (
+            checks,  # noqa: F401  # registers the system checks
+            sweeper,
+            tally,
+        )
 
+        sweeper.every_round(tally.condense)
         post_migrate.connect(make_ready, sender=self)

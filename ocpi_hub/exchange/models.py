@@ -6,6 +6,7 @@ Client Owned Objects themselves are in ownedobject.py.
 from django.db import models
 from django.db.models import Func, Q
 
+from ocpi_hub.exchange.ownedobject import CurrentTransaction, TransactionID
 from ocpi_hub.partners.models import Platform
 
 
@@ -324,6 +325,28 @@ class RefusedObject(models.Model):
 
     def __str__(self) -> str:
         return f"{self.module} {self.object_key}: {self.reason}"
+
+
+class Tally(models.Model):
+    """So many objects of one owner for one audience came, or went if negative; tally.py adds rows and sums them."""
+
+    module = models.CharField(max_length=20)
+    owner_key = models.CharField(max_length=6)
+    audience = models.CharField(max_length=6, default="")
+    variant = models.CharField(max_length=20, default="")
+    count = models.BigIntegerField()
+    inserted_in = TransactionID(
+        db_default=CurrentTransaction(), editable=False
+    )  # as of the objects themselves
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["module", "audience"], name="tally_sums"),
+            models.Index(fields=["inserted_in"], name="tally_fresh"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.count:+} {self.module} of {self.owner_key} for {self.audience or 'every fitting role'}"
 
 
 class Trace(models.Model):

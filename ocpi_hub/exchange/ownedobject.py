@@ -103,14 +103,17 @@ class OwnedObjectQuerySet(models.QuerySet["OwnedObject"]):
         open one waits, else a reader that follows a cursor would never see the older one's rows. The rows of
         our own transaction are shown.
         """
-        return self.filter(
-            RawSQL(  # noqa: S611  # no value of a message is in it
-                f'("{self.model._meta.db_table}"."inserted_in" < pg_snapshot_xmin(pg_current_snapshot())'
-                " OR inserted_in = pg_current_xact_id_if_assigned())",
-                [],
-                output_field=models.BooleanField(),
-            )
-        )
+        return self.filter(is_settled(self.model))
+
+
+def is_settled(model: type[models.Model]) -> RawSQL:
+    """Of a row with the column inserted_in."""
+    return RawSQL(  # noqa: S611  # no value of a message is in it
+        f'("{model._meta.db_table}"."inserted_in" < pg_snapshot_xmin(pg_current_snapshot())'
+        " OR inserted_in = pg_current_xact_id_if_assigned())",
+        [],
+        output_field=models.BooleanField(),
+    )
 
 
 class OwnedObject(models.Model):

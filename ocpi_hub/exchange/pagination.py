@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db.models import BooleanField
 from django.db.models.expressions import RawSQL
 
+from ocpi_hub.exchange import tally
 from ocpi_hub.exchange.exceptions import InvalidParameters
 from ocpi_hub.exchange.ownedobject import OwnedObject
 from ocpi_hub.exchange.renderers import Documents
@@ -31,6 +32,10 @@ class Query(NamedTuple):
     offset: int
     limit: int  # what the caller asked for and the hub allows: the size of a page
     cursor: tuple[int, int] | None
+
+    @property
+    def is_filtered(self) -> bool:
+        return bool(self.date_from or self.date_to)
 
     @classmethod
     def parse(cls, parameters: Mapping[str, str]) -> "Query":
@@ -69,7 +74,7 @@ def page(model: type[OwnedObject], visible: Visible, query: Query, url: str) -> 
     found = found.filter(last_updated__gte=moment) if moment else found
     moment = _moment("date_to", query.date_to)
     found = found.filter(last_updated__lt=moment) if moment else found
-    total = found.count()
+    total = found.count() if query.is_filtered else tally.total(model, visible)
     ordered = found.order_by("inserted_in", "id")
     if query.cursor:
         ordered = ordered.filter(_after(model, query.cursor))

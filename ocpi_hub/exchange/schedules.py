@@ -67,6 +67,7 @@ def plan_upkeep() -> None:
     for name, task, interval in (
         ("look for due deliveries", "ocpi_hub.exchange.tasks.sweep", every_minute),
         ("prepare and drop partitions", "ocpi_hub.exchange.tasks.housekeeping", hourly),
+        ("compare totals of lists with what is there", "ocpi_hub.exchange.tasks.compare_totals", daily),
         ("tell partners when our endpoints changed", "credentials.tasks.announce_changes", every_minute),
         ("compare what partners have of the list of clients", "hubclientinfo.tasks.compare", daily),
     ):

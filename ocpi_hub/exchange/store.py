@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 from django.db import connection
 from django.utils import timezone
 
+from ocpi_hub.exchange import tally
 from ocpi_hub.exchange.digests import digest_of as digest_of
 from ocpi_hub.exchange.exceptions import NotFound
 from ocpi_hub.exchange.merging import JSONObject, lineage, merge, replace_part, same_id
+from ocpi_hub.exchange.models import Tally
 from ocpi_hub.exchange.ownedobject import Address, Child, OwnedObject, owned_models
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol.codec import InvalidObject, check, dump, normalise_times, parse
@@ -116,6 +118,7 @@ def delete(model: Model, address: Address, source: Platform, audience: str | Non
         )
     now = timezone.now()
     model.objects.filter(pk=row.pk).update(deleted_at=now, changed_at=now, source=source, missing_since=None)
+    tally.take_off(row)
     return Stored(row.pk, created=False, audience=row.audience)
 
 
@@ -234,27 +237,19 @@ def save_many(model: Model, writings: list[Writing], source: Platform) -> list[S
         {**_values(model, writing, source), "findings": said}
         for writing, said in zip(writings, findings, strict=True)
     ]
-    deleted = _deleted(model, writings) if model.deletable else set()
     written = _upsert(model, rows)
     found = [written.get(_name(model, row)) for row in rows]
     model.project_many(
         [(row[0], writing.incoming.wire) for row, writing in zip(found, writings, strict=True) if row]
     )
     return [
-        Stored(row[0], row[1] or row[0] in deleted, audience=writing.audience)
+        Stored(row[0], row[1], audience=writing.audience)
         if row
         else Stored(
             _row_id(model, writing), False, stale=True, audience=writing.audience, note=OLDER_THAN_OURS
         )
         for row, writing in zip(found, writings, strict=True)
     ]
-
-
-def _deleted(model: Model, writings: list[Writing]) -> set[int]:
-    """The rows of these objects that are tombstones: what is written there is new."""
-    keys = [writing.address.object_id.upper() for writing in writings]
-    rows = model.objects.select_for_update().filter(key__in=keys).exclude(deleted_at=None)
-    return set(rows.values_list("pk", flat=True))
 
 
 def _values(model: Model, writing: Writing, source: Platform) -> dict[str, Any]:
@@ -285,32 +280,37 @@ _KEY = ("owner_key", "key", "audience")
 
 
 def _upsert(model: Model, rows: list[dict[str, Any]]) -> dict[str, tuple[int, bool]]:
-    """(row id, whether it is new) by name; those are missing whose present row is newer."""
+    """(row id, whether it is new) by name, and the tally of what is new; those are missing whose row is newer."""
     table = connection.ops.quote_name(model._meta.db_table)
     names = [connection.ops.quote_name(name) for name in rows[0]]
     changes = ", ".join(f"{name} = excluded.{name}" for name in names)
     conflict = ", ".join(_KEY + ((model.variant_field,) if model.variant_field else ()))
     returned = ["country_code", "party_id", "object_id", "audience", *filter(None, [model.variant_field])]
-    values = ", ".join([f"({', '.join(['%s'] * len(names))})"] * len(rows))
+    its = ", ".join(map(connection.ops.quote_name, returned))
+    values = ", ".join([f"({', '.join(['%s'] * len(names))}, statement_timestamp())"] * len(rows))
     may_change = "false" if model.immutable else "true"
     # What a final object is replaced by has to be newer, not only as new.
     final = f"OR {table}.{connection.ops.quote_name(model.final[0])} = %s" if model.final else "OR %s"
     # Names come from the models, never from a message; every value is a parameter. What comes again after it
     # was deleted is new, and stands at the end of the list.
     statement = (
-        f"INSERT INTO {table} ({', '.join(names)}) VALUES {values} "  # noqa: S608
+        f"WITH written AS (INSERT INTO {table} ({', '.join(names)}, created_at) VALUES {values} "  # noqa: S608
         f"ON CONFLICT ({conflict}) DO UPDATE SET {changes}, changed_at = now(), "
+        f"created_at = CASE WHEN {table}.deleted_at IS NULL THEN {table}.created_at ELSE excluded.created_at END,"
         f"inserted_in = CASE WHEN {table}.deleted_at IS NULL THEN {table}.inserted_in"
-        f" ELSE pg_current_xact_id() END "
+        f" ELSE excluded.inserted_in END "
         f"WHERE {table}.deleted_at IS NOT NULL OR {may_change} AND"
         f" ({table}.last_updated < excluded.last_updated OR {table}.last_updated > %s"
         f" OR ({table}.last_updated = excluded.last_updated AND NOT (false {final}))) "
-        f"RETURNING id, (xmax = 0), {', '.join(map(connection.ops.quote_name, returned))}"
+        f"RETURNING id, owner_key, {its},"
+        " inserted_in = pg_current_xact_id() AND created_at = statement_timestamp() AS is_new"
+        f"), tallied AS ({tally.of_the_new(model)}) "
+        f"SELECT id, is_new, {its} FROM written"
     )
     with connection.cursor() as cursor:
         parameters = [value for row in rows for value in row.values()]
         last = model.final[1] if model.final else False
-        cursor.execute(statement, [*parameters, timezone.now() + AHEAD, last])
+        cursor.execute(statement, [*parameters, timezone.now() + AHEAD, last, model.module])
         return {
             _name(model, dict(zip(returned, row[2:], strict=True))): (row[0], row[1])
             for row in cursor.fetchall()
@@ -428,7 +428,7 @@ def settle_restored() -> None:
 
     They would sort behind every new row and hide from lists; 3 is the first id that a transaction can have.
     """
-    for model in owned_models().values():
+    for model in (*owned_models().values(), Tally):
         table = connection.ops.quote_name(model._meta.db_table)
         with connection.cursor() as cursor:
             cursor.execute(

@@ -7,7 +7,7 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from ocpi_hub.exchange import lanes, outbox, partitions, store, sweeper, sync
+from ocpi_hub.exchange import lanes, outbox, partitions, store, sweeper, sync, tally
 
 
 @shared_task
@@ -54,3 +54,9 @@ def housekeeping() -> None:
     partitions.drop_old()
     partitions.delete_finished()
     store.forget_deleted(timezone.now())
+
+
+@shared_task
+def compare_totals() -> None:
+    """Mend totals of lists that differ from what is there, and say so."""
+    tally.compare()

@@ -106,6 +106,18 @@ def test_a_list_shows_and_counts_what_is_for_the_caller_and_nothing_else(cast):
     }
 
 
+@pytest.mark.row("TRN-14", "PAG-10")
+def test_a_total_is_the_number_of_objects_that_link_leads_to(cast):
+    others = [cast[who] for who in CAST if who not in KEPT_OUT]
+    lists = [*(module.list(limit=2) for module in MODULES), "sender/hubclientinfo?limit=2"]
+    unfiltered = [path for path in lists if "date_from" not in path]
+    assert len(unfiltered) == len(lists) - 1  # a list of Sessions begins at a date
+
+    pages = [(partner.get(path), partner.crawl(path)) for partner in others for path in lists]
+
+    assert [int(first.headers["X-Total-Count"]) for first, _ in pages] == [len(found) for _, found in pages]
+
+
 @pytest.mark.row("TRN-04", "HCI-02", "HCI-04")
 def test_each_party_is_told_of_the_clients_that_it_may_reach_and_of_no_others(cast):
     others = {who: partner for who, partner in cast.items() if who not in KEPT_OUT}

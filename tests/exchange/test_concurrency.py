@@ -1,17 +1,22 @@
 """Several at once, on real threads and real transactions; and no database while a partner is called."""
 
 import json
+import random
 import threading
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from locations.models import EVSE, Location
-from ocpi_hub.exchange import lanes, outbox, sync
-from ocpi_hub.exchange.models import Attempt, Delivery, Message
+from ocpi_hub.exchange import lanes, outbox, store, sync, tally
+from ocpi_hub.exchange.models import Attempt, Delivery, Message, Tally
+from ocpi_hub.exchange.ownedobject import Address
+from ocpi_hub.protocol.types import PartyRef
+from tariffs.models import Tariff
 from tests import examples
-from tests.partners import enveloped
+from tests.partners import enveloped, register
 
 NINE, TEN = "2026-03-01T09:00:00Z", "2026-03-01T10:00:00Z"
 
@@ -37,6 +42,11 @@ def at_once(*works):
 
     with ThreadPoolExecutor(len(works)) as pool:
         return list(pool.map(run, works))
+
+
+@pytest.fixture
+def rival(db, network):
+    return register(network, "DEF", "BE-DEF-CPO")
 
 
 def test_changes_of_different_evses_of_one_location_at_once_lose_nothing(cpo):
@@ -91,6 +101,64 @@ def test_the_same_new_object_from_many_threads_is_created_once(cpo):
 
     assert sorted(answers) == [200] * 5 + [201]
     assert Location.objects.count() == 1
+
+
+@pytest.mark.parametrize("round", range(3))
+def test_objects_of_several_owners_stored_in_opposite_orders_wait_for_nobody_and_are_counted(
+    cpo, rival, round
+):
+    parties = {"NL*ABC": cpo, "BE*DEF": rival}
+    both_stored_one = threading.Barrier(2)
+
+    def store_for(object_id, owners):
+        with transaction.atomic():
+            for number, owner in enumerate(owners):
+                address = Address(PartyRef(*owner.split("*")), object_id)
+                made = examples.location(
+                    id=object_id, country_code=address.owner.country_code, party_id=address.owner.party_id
+                )
+                store.put(Location, address, json.dumps(made).encode(), parties[owner].platform)
+                if number == 0:
+                    both_stored_one.wait(30)
+
+    at_once(
+        lambda: store_for("LOC1", ["NL*ABC", "BE*DEF"]),
+        lambda: store_for("LOC2", ["BE*DEF", "NL*ABC"]),
+    )
+
+    assert Counter(Location.objects.values_list("owner_key", flat=True)) == {"NL*ABC": 2, "BE*DEF": 2}
+    assert Counter(Tally.objects.values_list("owner_key", "count")) == {("NL*ABC", 1): 2, ("BE*DEF", 1): 2}
+
+
+def test_totals_hold_while_others_write_delete_condense_and_compare(cpo):
+    """Objects that come, go, and come again in several threads, on the same few addresses."""
+    done = threading.Event()
+
+    def write(seed):
+        chance = random.Random(seed)
+        for _ in range(40):
+            path = f"receiver/tariffs/NL/ABC/TARIFF{chance.randrange(3)}"
+            if chance.random() < 0.5:
+                assert cpo.put(path, examples.tariff(id=path[-7:])).status_code == 1000
+            else:
+                assert cpo.delete(path).status_code in (1000, 2001)
+
+    def write_all():
+        at_once(*[lambda seed=seed: write(seed) for seed in range(3)])
+        done.set()
+
+    def keep_up():
+        faults = 0
+        while not done.is_set():
+            tally.condense()
+            faults += tally.compare()
+        return faults
+
+    _, *faults = at_once(write_all, keep_up, keep_up)
+
+    assert faults == [0, 0]
+    assert sum(Tally.objects.values_list("count", flat=True)) == Tariff.objects.present().count()
+    assert tally.compare() == 0
 
 
 def test_two_expansions_at_once_make_every_delivery_once(cpo, emsp, stranger):
@@ -172,8 +240,6 @@ def test_no_connection_is_held_while_pages_are_read(cpo, held):
 
 
 def test_a_call_inside_a_transaction_is_a_fault(cpo, emsp):
-    from django.db import transaction
-
     cpo.put("receiver/locations/NL/ABC/LOC1", examples.location())
     outbox.expand()
     with (
