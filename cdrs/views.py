@@ -91,8 +91,7 @@ class CDRsReceiver(ReceiverView):
     def there(self, row: OwnedObject) -> str:
         """Where the receiver keeps it. Its own server only: our token for it is sent along."""
         assert self.route.to is not None
-        platform = relay.connected(self.route.to)
-        endpoint = relay.endpoint_of(self.route.to, platform, self.module, self.role)
+        _, endpoint = relay.reached(self.route, self.module, self.role)
         if not row.receiver_url:
             raise HubError(
                 f"{self.route.to} has not said where it keeps this CDR; without OCPI-to the hub shows it"

@@ -56,7 +56,7 @@ class ProfilesReceiver(AskingView):
         session_id = session_in(self.segments(), self)
         self.must_be_a_provider()
         self.must_name_an_operator()
-        self.route = self.route._replace(to=self.operator_of(session_id))
+        self.send_to(self.operator_of(session_id))
         question, method = self.question(), self.request.method or ""
         with transaction.atomic():
             callback = callbacks.expect(
@@ -108,7 +108,7 @@ class ProfilesSender(ResultsView):
             self.must_not_be_of_another_operator(session_id)
         if self.route.to is None:
             check(raw, chapter.ActiveChargingProfile)
-            self.route = self.route._replace(to=self.known_setter(setter, session_id))
+            self.send_to(self.known_setter(setter, session_id))
         found = self.ask(self.question())
         # Without data, whatever the receiver says (CHP-06).
         code = found.status_code or StatusCode.HUB_ERROR

@@ -27,7 +27,7 @@ class CommandsReceiver(AskingView):
         self.must_name_an_operator()
         destination.must_own_the_token(wire, self.route.sender)
         operator = destination.operator_for(wire, self.route)
-        self.route = self.route._replace(to=operator)
+        self.send_to(operator)
         destination.must_name_a_connector(wire, operator, self.route.sender)
         callback = tracing.begin(name, wire, self.route, self.platform, body, self.ids)
         question = self.question(body=callbacks.readdressed(body, callbacks.address(callback)))

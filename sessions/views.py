@@ -59,7 +59,7 @@ class SessionsSender(SenderView):
         session = self.session(session_id)
         if session is not None:
             must_be_capable(session)
-            self.route = self.route._replace(to=session.own_address.owner)
+            self.send_to(session.own_address.owner)
         return self.pass_back(self.ask(self.question()))
 
     def must_be_a_provider_that_asks_an_operator(self) -> None:

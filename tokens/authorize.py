@@ -136,11 +136,16 @@ def decide(inquiry: Inquiry) -> Outcome:
     to, tokens = inquiry.route.to, known(inquiry)
     if to is None and not tokens:
         return ask_around(inquiry)
-    found = providers.by_key([to.key] if to else {token.owner_key for token in tokens})
+    owners = {to.key} if to else {token.owner_key for token in tokens}
+    found = providers.by_key(owners, inquiry.route.sender.key)
     listed = [token for token in tokens if token.owner_key in found and found[token.owner_key].has_a_list]
     token = meant(inquiry, listed)
     provider = found.get(token.owner_key) if token else next(iter(found.values()), None)
-    return ask_owner(inquiry, provider, token) if provider else nobody("its provider has left the hub")
+    return (
+        ask_owner(inquiry, provider, token)
+        if provider
+        else nobody("its provider has left the hub, or has no agreement with the operator")
+    )
 
 
 def meant(inquiry: Inquiry, listed: list[Token]) -> Token | None:
@@ -158,7 +163,7 @@ def meant(inquiry: Inquiry, listed: list[Token]) -> Token | None:
 
 def known(inquiry: Inquiry) -> list[Token]:
     """Every token that may be meant: of the provider in OCPI-to, or of any."""
-    sender, to = inquiry.route
+    sender, to = inquiry.route.sender, inquiry.route.to
     rows = Token.objects.present().filter(key=inquiry.uid.upper(), type=inquiry.type)
     rows = rows.filter(Q(audience="") | Q(audience=sender.key))
     return list(rows.filter(owner_key=to.key) if to else rows)
@@ -191,7 +196,7 @@ def _asked(inquiry: Inquiry, provider: Provider, token: Token | None) -> Outcome
 
 def ask_around(inquiry: Inquiry) -> Outcome:
     """Ask all who are to be asked about unknown tokens at once; who allows it first has it (P42)."""
-    asked = providers.asked_about_unknown_tokens()
+    asked = providers.asked_about_unknown_tokens(inquiry.route.sender.key)
     if not asked:
         return nobody()
     transports.release_connection()
@@ -207,17 +212,16 @@ def ask(inquiry: Inquiry, provider: Provider, token: Token | None, seconds: floa
     """The provider's own word, in at most so many seconds. Raises NotConnected, NotAnswered, HubError, NotFound."""
     to = inquiry.route.to or provider.ref
     if provider.endpoint is None:
-        relay.connected(to, provider.party)
+        relay.connected(provider.party)
         raise NotFound(
             f"{to} authorizes by its list alone, and that has no such token which it lets the hub allow",
             StatusCode.UNKNOWN_TOKEN,
         )
     answer = relay.ask(
-        Route(inquiry.route.sender, to),
+        Route(inquiry.route.sender, to, provider.party),
         inquiry.question._replace(url=relay.below(provider.endpoint, inquiry.question)),
         inquiry.ids,
         timeout=provider.seconds if seconds is None else min(seconds, provider.seconds),
-        party=provider.party,
     )
     return read(answer, to, inquiry.uid, token.document if token else None)
 

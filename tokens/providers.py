@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from django.conf import settings
-from django.db.models import OuterRef, QuerySet, Subquery
 
-from ocpi_hub.partners.models import Endpoint, Party, Platform, Status
+from ocpi_hub.partners.agreements import Terms
+from ocpi_hub.partners.models import Endpoint, Party, PartyQuerySet, Platform, Status
 from ocpi_hub.protocol.types import PartyRef
 from tokens.models import Token
 
@@ -38,23 +38,25 @@ class Provider(NamedTuple):
         return is_here and Token.owner_role in self.party.roles
 
 
-def by_key(keys: Iterable[str]) -> dict[str, Provider]:
-    return {provider.party.key: provider for provider in _with_endpoints(Party.objects.filter(key__in=keys))}
+def by_key(keys: Iterable[str], operator: str) -> dict[str, Provider]:
+    """Of these parties those that the operator, by its key, has an agreement with."""
+    found = _agreed_with(operator, Party.objects.filter(key__in=keys))
+    return {provider.party.key: provider for provider in found}
 
 
-def asked_about_unknown_tokens() -> list[Provider]:
+def asked_about_unknown_tokens(operator: str) -> list[Provider]:
     """Whom the operator of the hub wants asked whose a token is, as far as they are connected (P42)."""
     parties = Party.objects.filter(
         platform__asked_about_unknown_tokens=True,
         platform__status=Status.CONNECTED,
         roles__contains=[Token.owner_role],
     ).exclude(platform__token_cipher="")
-    return [provider for provider in _with_endpoints(parties) if provider.endpoint]
+    return [provider for provider in _agreed_with(operator, parties) if provider.endpoint]
 
 
-def _with_endpoints(parties: QuerySet[Party]) -> list[Provider]:
-    endpoint = Endpoint.objects.filter(
-        platform=OuterRef("platform"), module=Token.module, role=Endpoint.Role.SENDER
-    )
-    found = parties.select_related("platform").annotate(endpoint=Subquery(endpoint.values("url")[:1]))
-    return [Provider(party, party.endpoint) for party in found]
+def _agreed_with(operator: str, parties: PartyQuerySet) -> list[Provider]:
+    terms = Terms.of([operator])
+    found = parties.reached_at(Token.module, Endpoint.Role.SENDER)
+    return [
+        Provider(party, party.endpoint) for party in found if terms.allow(operator, party.key, Token.module)
+    ]

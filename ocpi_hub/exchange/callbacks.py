@@ -19,7 +19,7 @@ from ocpi_hub.exchange.digests import digest_of
 from ocpi_hub.exchange.exceptions import NotFound, OCPIError
 from ocpi_hub.exchange.models import Callback, Message
 from ocpi_hub.exchange.routing import Route
-from ocpi_hub.partners.models import Party, Platform
+from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol.client import Answer
 from ocpi_hub.protocol.codec import InvalidObject, MalformedJSON, check, dump, parse
 from ocpi_hub.protocol.envelope import StatusCode
@@ -62,6 +62,7 @@ def expect(
 ) -> Callback:
     """Note a request before it is relayed. Results are taken for HUB_CALLBACK_DAYS, from `until` on if given."""
     assert route.to is not None
+    assert route.party is not None
     now = timezone.now()
     last = min(max(until or now, now), now + LONGEST_WAIT)
     return Callback.objects.create(
@@ -70,7 +71,7 @@ def expect(
         secret=secrets.token_urlsafe(32),
         requester=requester,
         from_party=route.sender.key,
-        receiver=Party.objects.select_related("platform").get(key=route.to.key).platform,
+        receiver=route.party.platform,
         to_party=route.to.key,
         response_url=response_url,
         correlation_id=ids.correlation_id,

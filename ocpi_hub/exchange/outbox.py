@@ -6,6 +6,8 @@ one Delivery per receiving platform, by one INSERT … SELECT, however many rece
 
 import logging
 from collections.abc import Iterable
+from typing import NamedTuple
+from urllib.parse import unquote
 
 from django.db import connection, transaction
 from django.db.models import Q
@@ -16,6 +18,7 @@ from ocpi_hub.exchange.models import Callback, Delivery, Message
 from ocpi_hub.exchange.ownedobject import Address, OwnedObject, owned_models
 from ocpi_hub.exchange.routing import Receiver, addressees, receivers
 from ocpi_hub.exchange.store import Stored
+from ocpi_hub.partners.agreements import Terms
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol.headers import MessageIDs
 
@@ -123,7 +126,7 @@ def expand() -> set[int]:
             if not _take_turn():
                 return reached
             waiting = Message.objects.filter(expanded_at=None).order_by("id")[:BATCH]
-            batch = list(waiting.values_list("id", "module", "variant", "audience"))
+            batch = [Waiting(*row) for row in waiting.values_list(*Waiting._fields)]
             if not batch:
                 return reached
             _expand(batch, reached)
@@ -138,23 +141,59 @@ def _take_turn() -> bool:
     return bool(row and row[0])
 
 
-def _expand(batch: list[tuple[int, str, str, str]], reached: set[int]) -> None:
+class Waiting(NamedTuple):
+    """A message to be expanded."""
+
+    id: int
+    module: str
+    variant: str
+    audience: str
+    parent_key: str
+
+    @property
+    def owner(self) -> str:
+        """The key of the party whose object it is about."""
+        return "*".join(unquote(segment) for segment in self.parent_key.split("/")[:2])
+
+
+def _expand(batch: list[Waiting], reached: set[int]) -> None:
     """Deliveries for a batch of messages of any modules, in the transaction of the caller."""
     models = owned_models()
-    groups: dict[tuple[str, str, bool], list[tuple[int, str]]] = {}
-    for message_id, module, variant, audience in batch:
-        groups.setdefault((module, variant, bool(audience)), []).append((message_id, audience))
-    for (module, variant, addressed), rows in groups.items():
+    terms = Terms.of({message.owner for message in batch})
+    groups: dict[tuple[str, str, bool, str], list[Waiting]] = {}
+    for message in batch:
+        group = _group(message, models.get(message.module), terms)
+        if group is not None:
+            groups.setdefault(group, []).append(message)
+    for (module, variant, addressed, owner), messages in groups.items():
         if addressed:
-            found = list(addressees(module, {audience for _, audience in rows}))
+            found = list(addressees(module, {message.audience for message in messages}))
         else:
-            found = list(receivers(models[module], variant)) if module in models else []
+            found = list(receivers(models[module], variant, owner, terms))
         if found:
-            reached.update(_insert([message_id for message_id, _ in rows], found))
+            reached.update(_insert([message.id for message in messages], found))
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE exchange_message SET expanded_at = now() WHERE id = ANY(%s)", [[row[0] for row in batch]]
+            "UPDATE exchange_message SET expanded_at = now() WHERE id = ANY(%s)",
+            [[message.id for message in batch]],
         )
+
+
+def _group(
+    message: Waiting, model: type[OwnedObject] | None, terms: Terms
+) -> tuple[str, str, bool, str] | None:
+    """Messages of one group go to the same platforms; None when it goes to nobody.
+
+    Most owners have the same terms with everybody, and share their groups.
+    """
+    module, owner = message.module, message.owner
+    if message.audience:
+        may_go = model is None or not model.routed or terms.allow(owner, message.audience, module)
+        return (module, message.variant, True, "") if may_go else None
+    if model is None:
+        return None
+    is_own = not model.routed or not terms.default or terms.exceptions(owner, module)
+    return module, message.variant, False, owner if is_own else ""
 
 
 # Of several messages about one part the newest is delivered, and then as the state. `doubtful` is whether

@@ -218,6 +218,11 @@ class OwnedObject(models.Model):
         return Visible((share,), None if variants == cls.variants else variants)
 
     @classmethod
+    def withheld_from(cls, owner_key: str) -> set[int]:
+        """The platforms that this owner's objects for everybody are not pushed to, besides those of closed pairs."""
+        return set()
+
+    @classmethod
     def audience_of(cls, wire: Any) -> str:
         """The key of the party that an object is for; empty when it is for every fitting role."""
         return ""

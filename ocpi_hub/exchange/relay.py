@@ -49,15 +49,20 @@ class Question(NamedTuple):
     hidden: str = ""  # what no log may show though the answer repeats it, such as the uid of a token
 
 
-def connected(to: PartyRef, party: Party | None = None) -> Platform:
+def connected(party: Party) -> Platform:
     """The platform of a party that can be asked now. Raises NotConnected."""
-    party = party or Party.objects.select_related("platform").get(key=to.key)
     platform: Platform = party.platform
     if platform.status == Status.OFFLINE:
-        raise NotConnected(f"{to} is offline: it does not answer this hub for now")
+        raise NotConnected(f"{party} is offline: it does not answer this hub for now")
     if platform.status != Status.CONNECTED or not platform.registered or not party.roles:
-        raise NotConnected(f"{to} is not connected to this hub")
+        raise NotConnected(f"{party} is not connected to this hub")
     return platform
+
+
+def reached(route: Route, module: str, role: str) -> tuple[Platform, str]:
+    """The platform of the addressee, and its URL of the interface. Raises NotConnected, HubError."""
+    assert route.party is not None
+    return connected(route.party), endpoint_of(route.party, module, role)
 
 
 def ask(
@@ -67,16 +72,16 @@ def ask(
     *,
     timeout: float | None = None,
     limit: int = MEGABYTE,
-    party: Party | None = None,
 ) -> Answer:
     """The receiver's answer. Raises NotConnected, NotAnswered, HubError.
 
-    It is one that may go back to whoever asked: an envelope, with HTTP 2xx, 400 or 404. `party` is the
-    receiver's row with its platform, where that is at hand.
+    It is one that may go back to whoever asked: an envelope, with HTTP 2xx, 400 or 404. The route is one of
+    routing.towards(), for the module and role of the question.
     """
     assert route.to is not None
-    platform = connected(route.to, party)
-    url = question.url or below(endpoint_of(route.to, platform, question.module, question.role), question)
+    assert route.party is not None
+    platform = connected(route.party)
+    url = question.url or below(endpoint_of(route.party, question.module, question.role), question)
     try:
         client = transports.client_for(platform)
     except UnreadableSecret as error:
@@ -93,12 +98,11 @@ def ask(
     return answer
 
 
-def endpoint_of(to: PartyRef, platform: Platform, module: str, role: str) -> str:
-    """The receiver's URL of an interface. Raises HubError when it has no such (interpretations, P146)."""
-    endpoint = platform.endpoint(module, role)
-    if endpoint is None:
-        raise HubError(f"{to} is connected, but offers no {module} {role} interface")
-    return endpoint
+def endpoint_of(party: Party, module: str, role: str) -> str:
+    """Its URL of the interface. Raises HubError when it has no such (interpretations, P146)."""
+    if party.endpoint is None:
+        raise HubError(f"{party} is connected, but offers no {module} {role} interface")
+    return str(party.endpoint)
 
 
 def below(endpoint: str, question: Question) -> str:

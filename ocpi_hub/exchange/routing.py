@@ -1,18 +1,20 @@
 """From whom, to whom (transport_and_format.asciidoc, Message Routing; interpretations, P32 to P63).
 
 Headers and the calling Platform give a Route: to the hub, or to another party, to which relay.py takes it.
-A Route and a module give the receivers of what is pushed.
+A module, and an owner, give the receivers of what is pushed for everybody.
 """
 
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from django.conf import settings
+from django.db.models import Subquery
 
 from ocpi_hub.exchange.exceptions import InvalidParameters, UnknownReceiver
 from ocpi_hub.exchange.models import Callback
 from ocpi_hub.exchange.ownedobject import OwnedObject
-from ocpi_hub.partners.models import Endpoint, Party, Platform
+from ocpi_hub.partners.agreements import Terms, decided
+from ocpi_hub.partners.models import Agreement, Endpoint, Party, Platform
 from ocpi_hub.protocol.headers import Routing
 from ocpi_hub.protocol.types import PartyRef
 
@@ -22,6 +24,7 @@ class Route(NamedTuple):
 
     sender: PartyRef
     to: PartyRef | None = None
+    party: Party | None = None  # the addressee's row with platform and endpoint, see towards()
 
     def answer_headers(self) -> dict[str, str]:
         """Of what the addressee answers."""
@@ -49,18 +52,40 @@ def from_whom(routing: Routing, platform: Platform) -> Route:
     return Route(_sender(routing.sender, list(platform.parties.exclude(roles=[]))))
 
 
-def to_whom(asked: Route, routing: Routing) -> Route:
+def to_whom(asked: Route, routing: Routing, module: str, role: str) -> Route:
     """Where a request goes. Raises UnknownReceiver."""
     if routing.to is None or routing.to.key == hub_party().key:
         return asked
-    if not is_known(routing.to.key):
-        raise UnknownReceiver(f"OCPI-to names {routing.to}, and this hub knows no such party")
-    return asked._replace(to=routing.to)
+    return towards(asked, routing.to, module, role, says="OCPI-to names")
+
+
+def towards(asked: Route, to: PartyRef, module: str, role: str, *, says: str = "it is for") -> Route:
+    """A request on its way to another party, with all that is needed to get there. Raises UnknownReceiver."""
+    agreement = Agreement.objects.between(asked.sender.key, to.key, module).values("allowed")[:1]
+    found = Party.objects.known().filter(key=to.key).reached_at(module, role)
+    party = found.annotate(agreement=Subquery(agreement)).first()
+    if party is None:
+        raise UnknownReceiver(f"{says} {to}, and this hub knows no such party")
+    if not decided(party.agreement):
+        raise closed(asked.sender, to, module)
+    return asked._replace(to=to, party=party)
+
+
+def must_exchange(owner: PartyRef, audience: str, module: str) -> None:
+    """Raise UnknownReceiver when an object for one party alone cannot go there."""
+    to = PartyRef.parse(audience)
+    towards(Route(owner), to, module, Endpoint.Role.RECEIVER, says="it belongs to")
+
+
+def closed(first: PartyRef, second: PartyRef, module: str) -> UnknownReceiver:
+    return UnknownReceiver(
+        f"{first} and {second} have no agreement on {module} at this hub; its operator makes one"
+    )
 
 
 def is_known(key: str) -> bool:
     """Whether there is such a party, connected or at least invited."""
-    return Party.objects.filter(key=key).exclude(roles=[], invited_roles=[]).exists()
+    return Party.objects.known().filter(key=key).exists()
 
 
 def _sender(named: PartyRef | None, parties: list[Party]) -> PartyRef:
@@ -74,12 +99,20 @@ def _sender(named: PartyRef | None, parties: list[Party]) -> PartyRef:
     return named
 
 
-def receivers(model: type[OwnedObject], variant: str = "") -> Iterable[Receiver]:
-    """Every platform that takes pushes of this module and has a party in a role that may see it."""
-    platforms = Platform.objects.reachable_for_push(model.module).prefetch_related("parties")
-    for platform in platforms:
+def receivers(
+    model: type[OwnedObject], variant: str = "", owner: str = "", terms: Terms | None = None
+) -> Iterable[Receiver]:
+    """Every platform that takes pushes of this module and has a party in a role that may see it.
+
+    With an owner's key and his terms it is such a party that he has an agreement with.
+    """
+    withheld = model.withheld_from(owner) if owner else set()
+    platforms = Platform.objects.reachable_for_push(model.module).exclude(pk__in=withheld)
+    for platform in platforms.prefetch_related("parties"):
         parties = list(platform.parties.all())
         fitting = [party.key for party in parties if model.is_for(set(party.roles), variant)]
+        if terms and model.routed:
+            fitting = [key for key in fitting if terms.allow(owner, key, model.module)]
         if fitting:
             yield Receiver(platform.pk, fitting[0], [party.key for party in parties])
 

@@ -21,13 +21,12 @@ from ocpi_hub.exchange.exceptions import (
     NotFound,
     OCPIError,
     Unanswered,
-    UnknownReceiver,
 )
 from ocpi_hub.exchange.ownedobject import Address, OwnedObject
 from ocpi_hub.exchange.pagination import Query, page
 from ocpi_hub.exchange.relay import Question
 from ocpi_hub.exchange.renderers import Documents, answer
-from ocpi_hub.exchange.routing import Route, from_whom, is_known, to_whom
+from ocpi_hub.exchange.routing import Route, from_whom, must_exchange, to_whom, towards
 from ocpi_hub.exchange.store import Stored
 from ocpi_hub.partners.models import Endpoint, Platform
 from ocpi_hub.partners.throttling import bulkhead
@@ -110,7 +109,12 @@ class RoutedView(OCPIView):
         routing = Routing.from_headers(request.headers)
         # In two steps, so that the answer to whoever names an unknown receiver has its headers, too.
         self.route = from_whom(routing, self.platform)
-        return to_whom(self.route, routing)
+        return to_whom(self.route, routing, self.module, self.role)
+
+    def send_to(self, to: PartyRef) -> None:
+        """Make a party the addressee of a request that named none. Raises UnknownReceiver."""
+        if self.route.to is None:
+            self.route = towards(self.route, to, self.module, self.role)
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         response = super().finalize_response(request, response, *args, **kwargs)
@@ -246,8 +250,7 @@ class SenderView(ObjectView):
     def relayed_list(self) -> Response:
         """A page of the addressee's own list; its Link leads through the hub (interpretations, P44, P48)."""
         assert self.route.to is not None
-        platform = relay.connected(self.route.to)
-        endpoint = relay.endpoint_of(self.route.to, platform, self.module, self.role)
+        platform, endpoint = relay.reached(self.route, self.module, self.role)
         mark = self.request.query_params.get(relay.VIA)
         asked = relay.onward(mark, platform) if mark else relay.below(endpoint, self.question())
         found = self.ask(self.question(url=asked), limit=relay.LIST_LIMIT)
@@ -315,8 +318,8 @@ class ReceiverView(ObjectView):
         """Store and publish in one transaction (a push in six hops, docs/architecture.md)."""
         with transaction.atomic():
             stored = write(self.model, address, body, self.platform, None)
-            if stored.audience and not is_known(stored.audience):
-                raise UnknownReceiver(f"it belongs to {stored.audience}, and this hub knows no such party")
+            if stored.audience:
+                must_exchange(address.owner, stored.audience, self.module)
             if not stored.stale:
                 self.publish(address, stored, body)
         return stored

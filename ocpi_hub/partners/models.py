@@ -8,7 +8,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Q, Value
+from django.db.models import OuterRef, Q, Subquery, Value
 from django.db.models.functions import Concat, Upper
 from django.utils import timezone
 
@@ -254,6 +254,17 @@ class Endpoint(models.Model):
         return f"{self.module} {self.role} of {self.platform}"
 
 
+class PartyQuerySet(models.QuerySet["Party"]):
+    def known(self) -> "PartyQuerySet":
+        """Connected, or at least invited."""
+        return self.exclude(roles=[], invited_roles=[])
+
+    def reached_at(self, module: str, role: str) -> "PartyQuerySet":
+        """With their platforms, and in `endpoint` the URL of the interface, None where they have no such."""
+        found = Endpoint.objects.filter(platform=OuterRef("platform"), module=module, role=role)
+        return self.select_related("platform").annotate(endpoint=Subquery(found.values("url")[:1]))
+
+
 class Party(models.Model):
     """A business in the market, named by country code and party id, reached through one platform."""
 
@@ -276,6 +287,8 @@ class Party(models.Model):
         help_text="what the operator agreed that it may announce",
     )
     business_details: Any = models.JSONField(default=dict, blank=True, help_text="by role, as announced")
+
+    objects = PartyQuerySet.as_manager()
 
     class Meta:
         ordering = ["id"]

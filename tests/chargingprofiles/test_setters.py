@@ -9,7 +9,7 @@ from django.utils import timezone
 from chargingprofiles.models import ProfileRequest
 from ocpi_hub.exchange import callbacks, partitions
 from ocpi_hub.exchange.models import Callback
-from ocpi_hub.exchange.routing import Route
+from ocpi_hub.exchange.routing import Route, towards
 from ocpi_hub.protocol.headers import MessageIDs
 from ocpi_hub.protocol.types import PartyRef
 from tests.partners import register
@@ -34,7 +34,7 @@ def make(cpo, emsp, network):
 
     def make(*requests):
         for made in requests:
-            route, url = Route(made.who, CPO), "https://a.example"
+            route, url = towards(Route(made.who), CPO, "chargingprofiles", "RECEIVER"), "https://a.example"
             callback = callbacks.expect(
                 route, emsp.platform, "chargingprofiles", made.method, url, MessageIDs.new()
             )

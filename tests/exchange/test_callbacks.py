@@ -13,7 +13,7 @@ from ocpi_hub.exchange.asking import one_of
 from ocpi_hub.exchange.callbacks import Reply, read_reply, readdressed, unwrapped
 from ocpi_hub.exchange.exceptions import NotAnswered, NotFound, UnknownReceiver
 from ocpi_hub.exchange.models import Callback, Grant, Message
-from ocpi_hub.exchange.routing import Route
+from ocpi_hub.exchange.routing import Route, towards
 from ocpi_hub.protocol.charging_profiles import ActiveChargingProfileResult
 from ocpi_hub.protocol.commands import CommandResponse, CommandResult
 from ocpi_hub.protocol.headers import MessageIDs
@@ -24,11 +24,15 @@ CPO, EMSP = PartyRef("NL", "ABC"), PartyRef("DE", "MSP")
 IDS = MessageIDs("request", "correlation")
 
 
+def on_the_way():
+    return towards(Route(EMSP), CPO, "commands", "RECEIVER")
+
+
 @pytest.fixture
 def expected(cpo, emsp):
     """A command whose result is awaited."""
     url = "https://msp.example/ocpi/results/1"
-    return callbacks.expect(Route(EMSP, CPO), emsp.platform, "commands", "STOP_SESSION", url, IDS)
+    return callbacks.expect(on_the_way(), emsp.platform, "commands", "STOP_SESSION", url, IDS)
 
 
 def arrive(callback, platform, result, struct=CommandResult, **changes):
@@ -41,7 +45,7 @@ def arrive(callback, platform, result, struct=CommandResult, **changes):
 def test_an_address_is_the_hubs_own_and_cannot_be_guessed(expected, emsp, settings):
     settings.HUB_BASE_URL = "https://hub.example"
     second = callbacks.expect(
-        Route(EMSP, CPO), emsp.platform, "commands", "STOP_SESSION", expected.response_url, IDS
+        on_the_way(), emsp.platform, "commands", "STOP_SESSION", expected.response_url, IDS
     )
 
     urls = [callbacks.address(callback) for callback in (expected, second)]
@@ -63,7 +67,7 @@ def test_results_are_taken_for_a_week_from_the_time_given(cpo, emsp, settings, u
     moment = until and timezone.now() + until
 
     callback = callbacks.expect(
-        Route(EMSP, CPO), emsp.platform, "commands", "RESERVE_NOW", "https://a.example", IDS, until=moment
+        on_the_way(), emsp.platform, "commands", "RESERVE_NOW", "https://a.example", IDS, until=moment
     )
 
     expires_in = callback.expires_at - callback.created_at
@@ -282,7 +286,7 @@ def test_what_is_kept_to_be_looked_at_has_an_end(cpo, emsp):
     request = "x" * (callbacks.MOST_KEPT + 1)
 
     callback = callbacks.expect(
-        Route(EMSP, CPO), emsp.platform, "commands", "STOP_SESSION", "https://a.example", IDS, request=request
+        on_the_way(), emsp.platform, "commands", "STOP_SESSION", "https://a.example", IDS, request=request
     )
 
     callback.refresh_from_db()

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from ocpi_hub.exchange import relay, transports
 from ocpi_hub.exchange.exceptions import InvalidParameters
 from ocpi_hub.exchange.relay import Question, below, link_back, onward
-from ocpi_hub.exchange.routing import Route
+from ocpi_hub.exchange.routing import Route, towards
 from ocpi_hub.partners.models import Endpoint, Platform
 from ocpi_hub.protocol.client import Answer
 from ocpi_hub.protocol.headers import MessageIDs
@@ -237,7 +237,7 @@ def test_no_connection_and_no_transaction_is_held_while_a_partner_answers(transa
 
 def test_a_relay_inside_a_transaction_is_a_fault(transactional_db, cpo, emsp):
     asked = Question("tokens", "SENDER", "GET")
-    route = Route(PartyRef("NL", "ABC"), PartyRef("DE", "MSP"))
+    route = towards(Route(PartyRef("NL", "ABC")), PartyRef("DE", "MSP"), "tokens", "SENDER")
 
     with transaction.atomic(), pytest.raises(transports.InsideTransaction):
         relay.ask(route, asked, MessageIDs.new())

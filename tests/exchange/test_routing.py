@@ -11,8 +11,9 @@ from ocpi_hub.exchange.routing import (
     interfaces,
     receivers,
     to_whom,
+    towards,
 )
-from ocpi_hub.partners.models import Party
+from ocpi_hub.partners.models import Agreement, Party
 from ocpi_hub.protocol.headers import Routing
 from ocpi_hub.protocol.types import PartyRef
 from tests.partners import register
@@ -22,7 +23,7 @@ ABC, MSP = PartyRef("NL", "ABC"), PartyRef("DE", "MSP")
 
 
 def route(routing, platform):
-    return to_whom(from_whom(routing, platform), routing)
+    return to_whom(from_whom(routing, platform), routing, "locations", "RECEIVER")
 
 
 @pytest.mark.parametrize(
@@ -87,6 +88,38 @@ def test_who_speaks_for_several_parties_says_for_which(network):
     assert route(Routing(sender=PartyRef("BE", "TWO")), partner.platform) == Route(PartyRef("BE", "TWO"))
     with pytest.raises(InvalidParameters, match="speaks for more than one party"):
         route(Routing(), partner.platform)
+
+
+def test_an_addressee_comes_with_all_that_is_needed_to_get_there(cpo, emsp, django_assert_num_queries):
+    asked = Route(ABC)
+
+    with django_assert_num_queries(1):
+        found = towards(asked, MSP, "locations", "RECEIVER")
+        read = (found.party.platform.name, found.party.endpoint)
+
+    assert read == (emsp.platform.name, emsp.platform.endpoint("locations", "RECEIVER"))
+    assert towards(asked, MSP, "nonsense", "RECEIVER").party.endpoint is None
+
+
+@pytest.mark.parametrize(
+    ("module", "allowed", "locations", "tokens"),
+    [("", False, False, False), ("locations", False, False, True), ("", True, True, True)],
+)
+def test_whoever_has_no_agreement_is_not_reached(cpo, emsp, module, allowed, locations, tokens):
+    Agreement.objects.create(first="DE*MSP", second="NL*ABC", module=module, allowed=allowed)
+    reached = {}
+
+    for name in ("locations", "tokens"):
+        try:
+            reached[name] = bool(towards(Route(ABC), MSP, name, "RECEIVER").party)
+        except UnknownReceiver as error:
+            assert (
+                str(error)
+                == f"NL*ABC and DE*MSP have no agreement on {name} at this hub; its operator makes one"
+            )
+            reached[name] = False
+
+    assert reached == {"locations": locations, "tokens": tokens}
 
 
 def test_the_receivers_of_tokens_are_operators(cpo, emsp, stranger):
