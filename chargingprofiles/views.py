@@ -85,8 +85,7 @@ class ProfilesReceiver(AskingView):
         return operator
 
     def may_steer_any(self) -> bool:
-        own = self.platform.parties.filter(key=self.route.sender.key)
-        return own.filter(roles__contains=[ANY_SESSION]).exists()
+        return ANY_SESSION in self.route.roles
 
 
 class ProfilesSender(ResultsView):
@@ -115,9 +114,10 @@ class ProfilesSender(ResultsView):
         return answer(http_status=found.http_status, status_code=code, message=found.status_message)
 
     def must_be_an_operator(self) -> None:
-        sender = self.route.sender
-        if not self.platform.parties.filter(key=sender.key, roles__contains=["CPO"]).exists():
-            raise InvalidParameters(f"{sender} sends this, and is no CPO: operators tell of active profiles")
+        if "CPO" not in self.route.roles:
+            raise InvalidParameters(
+                f"{self.route.sender} sends this, and is no CPO: operators tell of active profiles"
+            )
 
     def must_not_be_of_another_operator(self, session_id: str) -> None:
         """A provider that goes by the session id alone would take it for the profile of its own customer."""

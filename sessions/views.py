@@ -11,11 +11,9 @@ from ocpi_hub.exchange.ownedobject import owned_models
 from ocpi_hub.exchange.pagination import Query
 from ocpi_hub.exchange.routing import is_known
 from ocpi_hub.exchange.views import NO_METHODS, ReceiverView, SenderView
-from ocpi_hub.partners.models import Party
 from ocpi_hub.protocol.codec import parse, read
 from ocpi_hub.protocol.envelope import StatusCode, format_time
 from ocpi_hub.protocol.sessions import ChargingPreferences
-from ocpi_hub.protocol.types import PartyRef
 from sessions.models import LISTED_BACK_TO, Session
 
 PREFERENCES = "charging_preferences"
@@ -64,12 +62,12 @@ class SessionsSender(SenderView):
 
     def must_be_a_provider_that_asks_an_operator(self) -> None:
         """The operator sees the hub's token, and many do not look whose driver OCPI-from speaks for."""
-        sender, to = self.route.sender, self.route.to
-        if not has_role(sender, Session.audience_roles):
+        sender, party = self.route.sender, self.route.party
+        if not self.route.roles.intersection(Session.audience_roles):
             roles = ", ".join(Session.audience_roles)
             raise InvalidParameters(f"preferences are those of drivers of {roles}, and {sender} is none")
-        if to and not has_role(to, (Session.owner_role,)):
-            raise NotFound(f"{to} is no {Session.owner_role}, and has no Sessions", self.model.unknown)
+        if party and Session.owner_role not in party.roles:
+            raise NotFound(f"{party} is no {Session.owner_role}, and has no Sessions", self.model.unknown)
 
     def session(self, session_id: str) -> Session | None:
         """The caller's Session of this id; None when the operator that OCPI-to names has to know.
@@ -91,10 +89,6 @@ class SessionsSender(SenderView):
                 f"this hub no longer knows {its_own[0].own_address.owner}, whose Session it is"
             )
         return its_own[0]
-
-
-def has_role(party: PartyRef, roles: tuple[str, ...]) -> bool:
-    return Party.objects.filter(key=party.key, roles__overlap=list(roles)).exists()
 
 
 def must_be_capable(session: Session) -> None:

@@ -49,10 +49,10 @@ class TokensSender(SenderView):
 
     def must_be_an_operator(self) -> None:
         """Whoever gets no tokens gets none here: an answer has the whole of one."""
-        sender = self.route.sender
-        parties = self.platform.parties.filter(key=sender.key, roles__overlap=list(Token.audience_roles))
-        if not parties.exists():
-            raise InvalidParameters(f"{sender} is no operator (CPO), and only operators authorize tokens")
+        if not self.route.roles.intersection(Token.audience_roles):
+            raise InvalidParameters(
+                f"{self.route.sender} is no operator (CPO), and only operators authorize tokens"
+            )
 
     def told(self, outcome: Outcome) -> Response:
         if outcome.error:

@@ -21,7 +21,7 @@ from ocpi_hub.exchange.relay import Question
 from ocpi_hub.exchange.renderers import answer
 from ocpi_hub.exchange.routing import Route, is_known
 from ocpi_hub.exchange.views import RoutedView
-from ocpi_hub.partners.models import Endpoint, Party
+from ocpi_hub.partners.models import Endpoint
 from ocpi_hub.protocol.codec import InvalidObject
 from ocpi_hub.protocol.types import PartyRef
 
@@ -38,20 +38,17 @@ class AskingView(RoutedView):
 
     def must_be_a_provider(self) -> None:
         """One operator has nothing to command at another's."""
-        party = self.platform.parties.get(key=self.route.sender.key)
-        if not set(party.roles).intersection(self.asking_roles):
+        if not self.route.roles.intersection(self.asking_roles):
             raise InvalidParameters(
                 f"{self.route.sender} sends this; {self.module} are for {' and '.join(self.asking_roles)}"
             )
 
     def must_name_an_operator(self) -> None:
         """Only operators have what this is about; one that is merely invited is not connected yet."""
-        to = self.route.to
-        if to and Party.objects.filter(key=to.key, roles__len__gt=0).exclude(
-            roles__contains=[self.asked_role]
-        ):
+        party = self.route.party
+        if party and party.roles and self.asked_role not in party.roles:
             raise InvalidParameters(
-                f"OCPI-to names {to}, which is no {self.asked_role}; {self.module} go to one"
+                f"OCPI-to names {party}, which is no {self.asked_role}; {self.module} go to one"
             )
 
     def ask_for_result(self, callback: Callback, question: Question) -> Response:

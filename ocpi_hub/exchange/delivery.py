@@ -19,7 +19,8 @@ from django.conf import settings
 from ocpi_hub.exchange import store, transports
 from ocpi_hub.exchange.models import Callback, Delivery
 from ocpi_hub.exchange.ownedobject import OwnedObject, owned_models
-from ocpi_hub.exchange.routing import hub_party
+from ocpi_hub.exchange.routing import closed, hub_party, owner_in, reader_at
+from ocpi_hub.partners.agreements import Terms
 from ocpi_hub.partners.models import Endpoint, Platform
 from ocpi_hub.partners.secrets import UnreadableSecret
 from ocpi_hub.protocol.client import Answer, CallFailed, PlatformClient, join
@@ -148,6 +149,7 @@ class Parcel(NamedTuple):
     endpoint: str | None  # None: the partner no longer has the interface
     document: str | None = None  # the whole object, where its state is sent; None: it is gone
     deleted: bool = False  # its owner deleted it
+    withdrawn: str = ""  # why it is not to be sent any more
 
 
 def pack(platform: Platform, deliveries: list[Delivery]) -> list[Parcel]:
@@ -160,10 +162,38 @@ def pack(platform: Platform, deliveries: list[Delivery]) -> list[Parcel]:
     urls = dict(Callback.objects.filter(pk__in=results).values_list("pk", "response_url"))
     models = owned_models()
     documents = _documents([delivery for delivery in deliveries if not _as_it_came(delivery)])
+    withdrawn = _withdrawn(platform, deliveries, models)
     return [
-        _parcel(delivery, models, urls if delivery.module == Callback.MODULE else endpoints, documents)
+        _parcel(
+            delivery, models, urls if delivery.module == Callback.MODULE else endpoints, documents
+        )._replace(withdrawn=withdrawn.get(delivery.pk, ""))
         for delivery in deliveries
     ]
+
+
+def _withdrawn(
+    platform: Platform, deliveries: list[Delivery], models: dict[str, type[OwnedObject]]
+) -> dict[int, str]:
+    """Why some of them are not to be sent any more: the agreement is gone by which they were made out."""
+    terms = Terms.of({delivery.to_party for delivery in deliveries})
+    found = {}
+    for delivery in deliveries:
+        model, owner = models.get(delivery.module), owner_in(delivery.parent_key)
+        if model is None or not model.routed or terms.allow(owner.key, delivery.to_party, delivery.module):
+            continue
+        if other := _other_reader(platform, delivery, model, owner.key):
+            delivery.to_party = other
+        else:
+            found[delivery.pk] = str(closed(owner, PartyRef.parse(delivery.to_party), delivery.module))
+    return found
+
+
+def _other_reader(platform: Platform, delivery: Delivery, model: type[OwnedObject], owner: str) -> str | None:
+    """Another party of the platform that an object for everybody may go to."""
+    if delivery.message.audience:
+        return None
+    receiver = reader_at(platform, model, delivery.variant, owner, Terms.of([owner]))
+    return receiver.party if receiver else None
 
 
 def _parcel(
@@ -240,6 +270,8 @@ def _routing(parcel: Parcel) -> Routing | None:
 def attempt(platform: Platform, parcel: Parcel, now: datetime) -> Result:
     """Send it once. Never raises for what a partner does or fails to do."""
     delivery = parcel.delivery
+    if parcel.withdrawn:
+        return Result(Verdict.GONE, parcel.withdrawn)
     if parcel.endpoint is None:
         return Result(Verdict.PERMANENT, "the partner has no Receiver endpoint for this module any more")
     content = _content(parcel)

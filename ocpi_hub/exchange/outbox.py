@@ -7,7 +7,6 @@ one Delivery per receiving platform, by one INSERT … SELECT, however many rece
 import logging
 from collections.abc import Iterable
 from typing import NamedTuple
-from urllib.parse import unquote
 
 from django.db import connection, transaction
 from django.db.models import Q
@@ -16,7 +15,7 @@ from django.utils import timezone
 from ocpi_hub.exchange import doorbell
 from ocpi_hub.exchange.models import Callback, Delivery, Message
 from ocpi_hub.exchange.ownedobject import Address, OwnedObject, owned_models
-from ocpi_hub.exchange.routing import Receiver, addressees, receivers
+from ocpi_hub.exchange.routing import Receiver, addressees, owner_in, receivers
 from ocpi_hub.exchange.store import Stored
 from ocpi_hub.partners.agreements import Terms
 from ocpi_hub.partners.models import Platform
@@ -153,7 +152,7 @@ class Waiting(NamedTuple):
     @property
     def owner(self) -> str:
         """The key of the party whose object it is about."""
-        return "*".join(unquote(segment) for segment in self.parent_key.split("/")[:2])
+        return owner_in(self.parent_key).key
 
 
 def _expand(batch: list[Waiting], reached: set[int]) -> None:

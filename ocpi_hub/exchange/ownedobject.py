@@ -18,7 +18,8 @@ from django.db.models import Func, Value
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Concat, Upper
 
-from ocpi_hub.exchange.visibility import NOTHING, Share, Visible
+from ocpi_hub.exchange.visibility import NOTHING, Visible, addressed_to, shared_with
+from ocpi_hub.partners.agreements import Terms
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol.envelope import StatusCode
 from ocpi_hub.protocol.types import PartyRef
@@ -90,8 +91,8 @@ class OwnedObjectQuerySet(models.QuerySet["OwnedObject"]):
     def present(self) -> "OwnedObjectQuerySet":
         return self.filter(deleted_at=None)
 
-    def visible_to(self, platform: Platform) -> "OwnedObjectQuerySet":
-        return self.seen(self.model.visible_to(platform))
+    def visible_to(self, platform: Platform, asking: str = "") -> "OwnedObjectQuerySet":
+        return self.seen(self.model.visible_to(platform, asking))
 
     def seen(self, visible: Visible) -> "OwnedObjectQuerySet":
         return self.present().filter(visible.where(self.model.variant_field))
@@ -202,11 +203,12 @@ class OwnedObject(models.Model):
         return cls.addressed or bool(roles.intersection(cls.audience_roles))
 
     @classmethod
-    def visible_to(cls, platform: Platform) -> Visible:
+    def visible_to(cls, platform: Platform, asking: str = "") -> Visible:
         """What a push would have sent to this platform, and never its own.
 
         A copy that came through to one receiver alone stays between the two (interpretations, P33); what is
-        addressed, such as a Session, is shown to the party that it is for.
+        addressed, such as a Session, is shown to the party that it is for. Where the party that asks, by its
+        key, has a role that may see the module, it is its agreements that count, else those of all that have.
         """
         parties = list(platform.parties.all())
         own = frozenset(party.key for party in parties)
@@ -214,8 +216,13 @@ class OwnedObject(models.Model):
         if not cls.is_for(roles):
             return NOTHING
         variants = tuple(variant for variant in cls.variants if cls.is_for(roles, variant))
-        share = Share(own if cls.addressed else frozenset({""}), own)
-        return Visible((share,), None if variants == cls.variants else variants)
+        terms = Terms.of(own) if cls.routed else Terms({}, default=True)
+        if cls.addressed:
+            shares = addressed_to(own, terms, cls.module)
+        else:
+            readers = [party.key for party in parties if cls.is_for(set(party.roles))]
+            shares = (shared_with(own, [asking] if asking in readers else readers, terms, cls.module),)
+        return Visible(shares, None if variants == cls.variants else variants)
 
     @classmethod
     def withheld_from(cls, owner_key: str) -> set[int]:

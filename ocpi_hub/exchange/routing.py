@@ -6,9 +6,10 @@ A module, and an owner, give the receivers of what is pushed for everybody.
 
 from collections.abc import Iterable
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from django.conf import settings
-from django.db.models import Subquery
+from django.db.models import Subquery, prefetch_related_objects
 
 from ocpi_hub.exchange.exceptions import InvalidParameters, UnknownReceiver
 from ocpi_hub.exchange.models import Callback
@@ -25,6 +26,7 @@ class Route(NamedTuple):
     sender: PartyRef
     to: PartyRef | None = None
     party: Party | None = None  # the addressee's row with platform and endpoint, see towards()
+    roles: frozenset[str] = frozenset()  # of the sender
 
     def answer_headers(self) -> dict[str, str]:
         """Of what the addressee answers."""
@@ -49,7 +51,10 @@ def hub_party() -> PartyRef:
 
 def from_whom(routing: Routing, platform: Platform) -> Route:
     """Who asks, as if it were the hub that is asked. Raises InvalidParameters."""
-    return Route(_sender(routing.sender, list(platform.parties.exclude(roles=[]))))
+    # Whoever asks this platform for its parties later in the request has them at hand.
+    prefetch_related_objects([platform], "parties")
+    party = _sender(routing.sender, [party for party in platform.parties.all() if party.roles])
+    return Route(routing.sender or party.ref, roles=frozenset(party.roles))
 
 
 def to_whom(asked: Route, routing: Routing, module: str, role: str) -> Route:
@@ -77,6 +82,11 @@ def must_exchange(owner: PartyRef, audience: str, module: str) -> None:
     towards(Route(owner), to, module, Endpoint.Role.RECEIVER, says="it belongs to")
 
 
+def owner_in(key: str) -> PartyRef:
+    """The party whose object has this key (ownedobject.Address)."""
+    return PartyRef(*(unquote(segment) for segment in key.split("/")[:2]))
+
+
 def closed(first: PartyRef, second: PartyRef, module: str) -> UnknownReceiver:
     return UnknownReceiver(
         f"{first} and {second} have no agreement on {module} at this hub; its operator makes one"
@@ -88,15 +98,16 @@ def is_known(key: str) -> bool:
     return Party.objects.known().filter(key=key).exists()
 
 
-def _sender(named: PartyRef | None, parties: list[Party]) -> PartyRef:
+def _sender(named: PartyRef | None, parties: list[Party]) -> Party:
     """The party in OCPI-from, which must be the platform's own; the only party when none is named (P57)."""
     if named is None:
         if len(parties) == 1:
-            return parties[0].ref
+            return parties[0]
         raise InvalidParameters("OCPI-from is missing, and your platform speaks for more than one party")
-    if named.key not in {party.key for party in parties}:
-        raise InvalidParameters(f"OCPI-from names {named}, which is no party of your platform")
-    return named
+    for party in parties:
+        if party.key == named.key:
+            return party
+    raise InvalidParameters(f"OCPI-from names {named}, which is no party of your platform")
 
 
 def receivers(
@@ -109,12 +120,20 @@ def receivers(
     withheld = model.withheld_from(owner) if owner else set()
     platforms = Platform.objects.reachable_for_push(model.module).exclude(pk__in=withheld)
     for platform in platforms.prefetch_related("parties"):
-        parties = list(platform.parties.all())
-        fitting = [party.key for party in parties if model.is_for(set(party.roles), variant)]
-        if terms and model.routed:
-            fitting = [key for key in fitting if terms.allow(owner, key, model.module)]
-        if fitting:
-            yield Receiver(platform.pk, fitting[0], [party.key for party in parties])
+        if receiver := reader_at(platform, model, variant, owner, terms):
+            yield receiver
+
+
+def reader_at(
+    platform: Platform, model: type[OwnedObject], variant: str, owner: str, terms: Terms | None
+) -> Receiver | None:
+    """The platform's first party that may see such an object of the owner."""
+    parties = list(platform.parties.all())
+    for party in parties:
+        is_open = terms is None or not model.routed or terms.allow(owner, party.key, model.module)
+        if is_open and model.is_for(set(party.roles), variant):
+            return Receiver(platform.pk, party.key, [party.key for party in parties])
+    return None
 
 
 def addressees(module: str, keys: set[str]) -> Iterable[Receiver]:

@@ -218,15 +218,20 @@ class SenderView(ObjectView):
             raise NotFound(NOTHING_HERE, StatusCode.CLIENT_ERROR)
         return self.object(self.checked(segments))
 
+    @property
+    def asking(self) -> str:
+        """The key of the party that asks, where the module's requests name one."""
+        return self.route.sender.key if self.routed else ""
+
     def query(self) -> Query:
         return Query.parse(self.request.query_params)
 
     def list(self) -> Response:
-        found = page(self.model, self.model.visible_to(self.platform), self.query(), self.url)
+        found = page(self.model, self.model.visible_to(self.platform, self.asking), self.query(), self.url)
         return answer(found.documents, headers=found.headers)
 
     def object(self, segments: tuple[str, ...]) -> Response:
-        found = self.model.objects.visible_to(self.platform).filter(key=segments[0].upper())[:2]
+        found = self.model.objects.visible_to(self.platform, self.asking).filter(key=segments[0].upper())[:2]
         if len(found) > 1:
             raise InvalidParameters("several parties have an object with this id; read the list instead")
         document = store.part_of(self.model, found[0].document, segments[1:]) if found else None
@@ -236,8 +241,7 @@ class SenderView(ObjectView):
 
     def must_be_for_the_sender(self) -> None:
         """What a party may not see in the hub's lists it does not get by asking the owner through the hub."""
-        party = self.platform.parties.get(key=self.route.sender.key)
-        if not self.model.is_for(set(party.roles)):
+        if not self.model.is_for(set(self.route.roles)):
             raise InvalidParameters(
                 f"{self.module} are for {', '.join(self.model.audience_roles)}, and {self.route.sender} is none"
             )
@@ -395,8 +399,7 @@ class ReceiverView(ObjectView):
 
     def must_own(self, owner: PartyRef) -> None:
         """Only the owner reads and writes here; to all others these objects do not exist (MET-07, P61)."""
-        parties = self.platform.parties.filter(key=owner.key, roles__contains=[self.model.owner_role])
-        if self.route.sender.key != owner.key or not parties.exists():
+        if self.route.sender.key != owner.key or self.model.owner_role not in self.route.roles:
             raise NotFound(
                 f"{self.route.sender} sends this, and {self.model.module} of {owner} are pushed and read here"
                 f" by {owner} only, as {self.model.owner_role}",

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 from django.db.models import Q
 
+from ocpi_hub.partners.agreements import Terms
+
 
 class Share(NamedTuple):
     """What is for some audiences: of all owners but these, or of these alone."""
@@ -31,6 +33,30 @@ class Visible(NamedTuple):
         for share in self.shares:
             found |= share.where()
         return found if self.variants is None else found & Q(**{f"{variant_field}__in": self.variants})
+
+
+def shared_with(own: frozenset[str], readers: list[str], terms: Terms, module: str) -> Share:
+    """What all owners made for everybody, for those who have an agreement with one of the readers at least.
+
+    `own` are the parties of the readers' platform, which see nothing of their own.
+    """
+    exceptions = [terms.exceptions(reader, module) for reader in readers]
+    return Share(frozenset({""}), *_owners(own, exceptions, terms))
+
+
+def addressed_to(own: frozenset[str], terms: Terms, module: str) -> tuple[Share, ...]:
+    """What is for these parties: for each of them that of the owners it has an agreement with."""
+    audiences: dict[tuple[frozenset[str], bool], set[str]] = {}
+    for key in sorted(own):
+        owners = _owners(own, [terms.exceptions(key, module)], terms)
+        audiences.setdefault(owners, set()).add(key)
+    return tuple(Share(frozenset(keys), *owners) for owners, keys in audiences.items())
+
+
+def _owners(own: frozenset[str], exceptions: list[set[str]], terms: Terms) -> tuple[frozenset[str], bool]:
+    if terms.default:
+        return own | set.intersection(*exceptions), False
+    return frozenset(set.union(*exceptions) - own), True
 
 
 NOTHING = Visible(())
