@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db.models import FilteredRelation, Q
+from django.db import connection
+from django.db.models import Model
 
 from ocpi_hub.exchange.findings import (
     CLOCK,
@@ -110,17 +111,30 @@ def _places(sessions: list[Session]) -> set[tuple[str, ...]] | None:
     locations = owned_models().get("locations")
     if locations is None:
         return None
-    evses = {session.evse_uid.upper() for session in sessions}
-    rows = (
-        locations.objects.present()
-        .filter(
-            owner_key__in={owner(session).key for session in sessions},
-            key__in={session.location_id.upper() for session in sessions},
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _PLACES.format(locations=locations._meta.db_table, evses=_evses_of(locations)),
+            {
+                "owners": list({owner(session).key for session in sessions}),
+                "places": list({session.location_id.upper() for session in sessions}),
+                "evses": list({session.evse_uid.upper() for session in sessions}),
+            },
         )
-        .annotate(evse=FilteredRelation("evse_rows", condition=Q(evse_rows__key__in=evses)))
-        .values_list("owner_key", "key", "evse__key")
-    )
+        rows = cursor.fetchall()
     return {part for row in rows for part in (row[:2], row)}
+
+
+def _evses_of(locations: type[Model]) -> str:
+    """The table of their EVSEs."""
+    return locations._meta.get_field("evse_rows").related_model._meta.db_table  # type: ignore[union-attr]
+
+
+# Written out, because it is asked with every push of a Session.
+_PLACES = """
+SELECT place.owner_key, place.key, evse.key
+FROM {locations} place LEFT JOIN {evses} evse ON evse.location_id = place.id AND evse.key = ANY(%(evses)s)
+WHERE place.deleted_at IS NULL AND place.owner_key = ANY(%(owners)s) AND place.key = ANY(%(places)s)
+"""
 
 
 def _use(session: Session) -> Use:

@@ -5,7 +5,6 @@ one Delivery per receiving platform, by one INSERT … SELECT, however many rece
 """
 
 import logging
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from django.db import connection, transaction
@@ -25,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 EXPANSION_LOCK = 0x0C9101  # one expansion at a time keeps the messages of an object in order
 BATCH = 500  # messages expanded in one transaction
+_SET_LATER = ("id", "created_at", "expanded_at")  # columns of a message that the database fills in
 
 
 def publish(
@@ -112,9 +112,19 @@ def cover(model: type[OwnedObject], address: Address, audience: str) -> None:
     waiting.update(state=Delivery.State.ABSORBED, finished_at=now, reason="its owner delivered it directly")
 
 
-def publish_many(messages: Iterable[Message]) -> None:
-    if Message.objects.bulk_create(messages):
-        transaction.on_commit(doorbell.ring)
+def publish_many(messages: list[Message]) -> None:
+    """One INSERT; its text is made here, which costs a fraction of having it made for every push."""
+    if not messages:
+        return
+    names = [field.attname for field in Message._meta.concrete_fields if field.attname not in _SET_LATER]
+    row = f"({', '.join(['%s'] * len(names))})"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {Message._meta.db_table} ({', '.join(names)})"  # noqa: S608  # ours, no values
+            f" VALUES {', '.join([row] * len(messages))}",
+            [getattr(message, name) for message in messages for name in names],
+        )
+    transaction.on_commit(doorbell.ring)
 
 
 def expand() -> set[int]:

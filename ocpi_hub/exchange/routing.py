@@ -9,13 +9,13 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from django.conf import settings
-from django.db.models import Subquery, prefetch_related_objects
 
 from ocpi_hub.exchange.exceptions import InvalidParameters, UnknownReceiver
 from ocpi_hub.exchange.models import Callback
 from ocpi_hub.exchange.ownedobject import OwnedObject
+from ocpi_hub.partners import lookup
 from ocpi_hub.partners.agreements import Terms, decided
-from ocpi_hub.partners.models import Agreement, Endpoint, Party, Platform
+from ocpi_hub.partners.models import Endpoint, Party, Platform
 from ocpi_hub.protocol.headers import Routing
 from ocpi_hub.protocol.types import PartyRef
 
@@ -51,9 +51,7 @@ def hub_party() -> PartyRef:
 
 def from_whom(routing: Routing, platform: Platform) -> Route:
     """Who asks, as if it were the hub that is asked. Raises InvalidParameters."""
-    # Whoever asks this platform for its parties later in the request has them at hand.
-    prefetch_related_objects([platform], "parties")
-    party = _sender(routing.sender, [party for party in platform.parties.all() if party.roles])
+    party = _sender(routing.sender, [party for party in platform.speaks_for if party.roles])
     return Route(routing.sender or party.ref, roles=frozenset(party.roles))
 
 
@@ -66,9 +64,7 @@ def to_whom(asked: Route, routing: Routing, module: str, role: str) -> Route:
 
 def towards(asked: Route, to: PartyRef, module: str, role: str, *, says: str = "it is for") -> Route:
     """A request on its way to another party, with all that is needed to get there. Raises UnknownReceiver."""
-    agreement = Agreement.objects.between(asked.sender.key, to.key, module).values("allowed")[:1]
-    found = Party.objects.known().filter(key=to.key).reached_at(module, role)
-    party = found.annotate(agreement=Subquery(agreement)).first()
+    party = lookup.addressee(to.key, asked.sender.key, module, role)
     if party is None:
         raise UnknownReceiver(f"{says} {to}, and this hub knows no such party")
     if not decided(party.agreement):

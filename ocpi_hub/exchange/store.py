@@ -139,9 +139,22 @@ def _minute(row: OwnedObject) -> str:
 
 
 def _must_stay_with_its_party(model: Model, address: Address, audience: str) -> None:
-    row = model.objects.at(address).first()
-    if row is not None and row.audience != audience:
-        raise _another_party(row, audience)
+    if _newest_audience(model, address) not in (None, audience):
+        raise _another_party(model.objects.at(address)[0], audience)
+
+
+def _newest_audience(model: Model, address: Address) -> str | None:
+    """The party that the newest row with this address is for; asked on every push, so it is written out."""
+    table = connection.ops.quote_name(model._meta.db_table)
+    variant = f"AND {connection.ops.quote_name(model.variant_field)} = %s" if model.variant_field else ""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT audience FROM {table} WHERE owner_key = %s AND key = %s {variant}"  # noqa: S608
+            " ORDER BY changed_at DESC, id DESC LIMIT 1",
+            [address.owner.key, address.object_id.upper(), *filter(None, [variant and address.variant])],
+        )
+        row = cursor.fetchone()
+    return str(row[0]) if row else None
 
 
 def _another_party(row: OwnedObject, audience: str) -> InvalidObject:

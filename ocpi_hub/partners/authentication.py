@@ -8,7 +8,7 @@ from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from ocpi_hub.partners import secrets
+from ocpi_hub.partners import lookup, secrets
 from ocpi_hub.partners.models import IssuedToken, Platform
 from ocpi_hub.protocol.headers import token_candidates
 
@@ -45,7 +45,7 @@ class CredentialsToken(BaseAuthentication):
 def find(candidates: tuple[str, ...]) -> Presented:
     """The one platform that a token, decoded or raw, belongs to; AuthenticationFailed otherwise (P02, P03)."""
     by_digest = {digest: token for token in candidates for digest in secrets.digests(token)}
-    rows = IssuedToken.objects.valid(timezone.now()).filter(digest__in=by_digest).select_related("platform")
+    rows = lookup.issued_tokens(by_digest, timezone.now())
     found = [Presented(by_digest[row.digest], row) for row in rows]
     found = [presented for presented in found if _encoding_is_allowed(presented, candidates)]
     if len({presented.issued.platform_id for presented in found}) != 1:

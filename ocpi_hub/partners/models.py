@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import OuterRef, Q, Subquery, Value
 from django.db.models.functions import Concat, Upper
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from ocpi_hub.partners import secrets
 from ocpi_hub.protocol.types import PartyRef, Role
@@ -178,6 +179,11 @@ class Platform(models.Model):
     def endpoint(self, module: str, role: str) -> str | None:
         row = self.endpoints.filter(module=module, role=role).first()
         return row.url if row else None
+
+    @cached_property
+    def speaks_for(self) -> "list[Party]":
+        """Its parties, read once for this instance."""
+        return list(self.parties.all())
 
     def party_with(self, roles: "list[str] | tuple[str, ...]") -> "Party | None":
         """Its first party that has one of the roles."""
