@@ -41,6 +41,7 @@ def build(options: argparse.Namespace) -> Platform:
         source=source,
         speed=options.speed,
         needs_location=options.needs_location,
+        announced=options.announce or "",
     )
     platform = CPO(settings, state, Client()) if options.role == "cpo" else EMSP(settings, state, Client())
     if options.role == "emsp":

@@ -66,6 +66,7 @@ def business(group: Group) -> None:
     add("--name", help="the name of the business")
     parties = "country and party id, may be repeated (NL-ABC for a CPO, DE-MSP for an eMSP)"
     add("--party", action="append", type=party, default=[], metavar="NL-ABC", help=parties)
+    add("--announce", metavar="ROLE", help="emsp: the role to register in, such as NSP or OTHER (EMSP)")
     add("--locations", type=Path, metavar="FILE", help="cpo: serve these Locations, faults included")
     add("--count", type=int, default=200, metavar="N", help="cpo: how many Locations to invent (200)")
     add("--tokens", type=int, default=100, metavar="N", help="emsp: how many Tokens to invent (100)")

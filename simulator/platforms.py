@@ -34,6 +34,7 @@ class Settings:
     source: str = ""  # where own objects come from; when it changes, changes kept of them are void
     speed: float = 600  # how many times faster than the clock a car charges
     needs_location: bool = False  # an eMSP that authorizes nobody without knowing where
+    announced: str = ""  # the role to register in, where it is not that of the platform
 
 
 class Platform:
@@ -45,6 +46,7 @@ class Platform:
 
     def __init__(self, settings: Settings, state: State, client: Client) -> None:
         self.settings, self.state, self.client = settings, state, client
+        self.role = settings.announced or self.role
         self.chance = random.Random()
         self.errors: deque[dict[str, str]] = deque(maxlen=50)
         self.error_count = self.changes = 0

@@ -122,13 +122,19 @@ class Hub:
 
     # ------------------------------------------------------------------------------------------- partners
     def simulated(
-        self, role: str, party: str, *options: str, hub_starts: bool = False, more: tuple[str, ...] = ()
+        self,
+        role: str,
+        party: str,
+        *options: str,
+        hub_starts: bool = False,
+        more: tuple[str, ...] = (),
+        announce: str = "",
     ) -> "Simulated":
         """A simulated platform in its own process, registered by whichever side starts the handshake.
 
-        `more` are further parties that it speaks for.
+        `more` are further parties that it speaks for; `announce` is another role than that of an emsp.
         """
-        simulated = Simulated(self, role, party, options)
+        simulated = Simulated(self, role, party, options, announce)
         self.partners.append(simulated)
         if hub_starts:
             simulated.start("--wait-for-hub")
@@ -149,9 +155,10 @@ class Simulated:
 
     platform_id: int
 
-    def __init__(self, hub: Hub, role: str, party: str, options: tuple[str, ...]) -> None:
-        self.hub, self.role, self.party, self.options = hub, role, Party.parse(party), options
-        self.business = {"cpo": "CPO", "emsp": "EMSP"}[role]
+    def __init__(self, hub: Hub, role: str, party: str, options: tuple[str, ...], announce: str = "") -> None:
+        self.hub, self.role, self.party = hub, role, Party.parse(party)
+        self.options = (*options, "--announce", announce) if announce else options
+        self.business = announce or role.upper()
         self.owns, self.takes = ("locations", "tokens") if role == "cpo" else ("tokens", "locations")
         self.port = free_port()
         self.state = hub.folder / f"{party}-{self.port}.json"

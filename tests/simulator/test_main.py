@@ -67,6 +67,17 @@ def test_speed_and_the_wish_to_know_where_come_from_the_command_line(tmp_path: P
     )
 
 
+def test_a_platform_registers_in_another_role_when_it_is_told_to(tmp_path: Path, hub: FakeHub):
+    nsp = built(tmp_path, hub, "--announce", "NSP", "--party", "SE-NSP", "--tokens", "0", role="emsp")
+
+    nsp.registration.register(URL, TOKEN_A)
+
+    [role] = hub.posted[0]["roles"]
+    assert (role["role"], role["country_code"], role["party_id"]) == ("NSP", "SE", "NSP")
+    assert nsp.status()["role"] == "NSP"
+    assert nsp.status()["own"] == {"tokens": 0}
+
+
 def test_a_file_is_served_as_it_is_under_the_party_that_is_given(tmp_path: Path, hub: FakeHub):
     path = tmp_path / "feed.json"
     path.write_text('{"body": {"data": [{"id": 1, "status": "WORKING"}]}}')
