@@ -1,0 +1,42 @@
+"""How long the total of an unfiltered list takes, inside a process that has the settings of a hub: JSON in and out."""
+
+import json
+import os
+import sys
+import time
+from statistics import median
+from typing import Any
+
+TIMES = 31
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ocpi_hub.settings")
+    import django
+
+    django.setup()
+    json.dump(answer(**json.load(sys.stdin)), sys.stdout)
+
+
+def answer(module: str, mend: bool = False, platform_id: int = 0) -> dict[str, Any]:
+    from ocpi_hub.exchange.ownedobject import owned_models
+
+    model = owned_models()[module]
+    return {} if mend else timed(model, platform_id)
+
+
+def timed(model: Any, platform_id: int) -> dict[str, Any]:
+    """The total that a platform is told, and the median of the milliseconds that it takes."""
+    from ocpi_hub.partners.models import Platform
+
+    platform = Platform.objects.get(pk=platform_id)
+    took = []
+    for _ in range(TIMES):
+        began = time.perf_counter()
+        total = model.objects.visible_to(platform).settled().count()
+        took.append((time.perf_counter() - began) * 1000)
+    return {"total": total, "milliseconds": median(took)}
+
+
+if __name__ == "__main__":
+    main()
