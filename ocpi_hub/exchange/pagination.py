@@ -10,7 +10,9 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.db.models import BooleanField
+from django.core.exceptions import EmptyResultSet
+from django.db import connection
+from django.db.models import BooleanField, QuerySet
 from django.db.models.expressions import RawSQL
 
 from ocpi_hub.exchange import tally
@@ -81,29 +83,40 @@ def page(model: type[OwnedObject], visible: Visible, query: Query, url: str) -> 
         start = 0
     else:
         start = query.offset
-    # One row more than the page tells whether there is a next one.
-    rows = list(
-        ordered.annotate(
-            born=RawSQL("inserted_in::text::bigint", []), size=RawSQL("octet_length(document)", [])
-        )[start : start + query.limit + 1].values_list("born", "id", "size")
-    )
-    shown = rows[: _fitting([size for _, _, size in rows[: query.limit]])]
+    rows = _read(ordered, start, query.limit)
+    shown = [(born, row_id, document) for born, row_id, document in rows if document is not None]
     headers = {"X-Total-Count": str(total), "X-Limit": str(query.limit)}
     if len(rows) > len(shown):
         born, row_id, _ = shown[-1]
         headers["Link"] = f'<{query.link(url, len(shown), (born, row_id))}>; rel="next"'
-    documents = dict(model.objects.filter(pk__in=[row[1] for row in shown]).values_list("pk", "document"))
-    return Page(Documents(documents[row[1]] for row in shown), headers)
+    return Page(Documents(document for _, _, document in shown), headers)
 
 
-def _fitting(sizes: list[int]) -> int:
-    """How many documents make a page of at most MOST_BYTES; one at least, however large."""
-    total = 0
-    for count, size in enumerate(sizes):
-        total += size
-        if total > MOST_BYTES and count:
-            return count
-    return len(sizes)
+def _read(ordered: "QuerySet[OwnedObject]", start: int, limit: int) -> list[tuple[int, int, str | None]]:
+    """(transaction, row, document) of a page and of one row more, which tells whether there is a next one.
+
+    Documents that the page has no room for are None, and not read.
+    """
+    born, size = RawSQL("inserted_in::text::bigint", []), RawSQL("octet_length(document)", [])
+    listed = ordered.annotate(born=born, size=size).values("born", "id", "size", "document")
+    try:
+        statement, parameters = listed[start : start + limit + 1].query.sql_with_params()
+    except EmptyResultSet:  # for whoever may see nothing
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(_PAGE.format(listed=statement), [limit, MOST_BYTES, *parameters])
+        return cursor.fetchall()
+
+
+# A page has one document at least, however large.
+_PAGE = """
+SELECT born, id, CASE WHEN number <= %s AND (bytes <= %s OR number = 1) THEN document END
+FROM (
+    SELECT born, id, document, row_number() OVER so_far AS number, sum(size) OVER so_far AS bytes
+    FROM ({listed}) listed WINDOW so_far AS (ORDER BY born, id)
+) page
+ORDER BY born, id
+"""
 
 
 def _after(model: type[OwnedObject], cursor: tuple[int, int]) -> RawSQL:

@@ -9,7 +9,7 @@ from locations.models import Location
 from ocpi_hub.exchange import pagination
 from ocpi_hub.exchange.exceptions import InvalidParameters
 from ocpi_hub.exchange.pagination import Query, page
-from ocpi_hub.exchange.visibility import EVERYTHING
+from ocpi_hub.exchange.visibility import EVERYTHING, NOTHING
 from tests import examples
 
 URL = "https://hub.example/list"
@@ -170,3 +170,29 @@ def test_a_plus_that_was_not_encoded_is_understood(cpo, emsp):
     answered = emsp.get("sender/locations?date_from=2026-03-01T09:00:00+01:00")
 
     assert (answered.codes, len(answered.data)) == ((200, 1000), 1)
+
+
+def test_whoever_may_see_nothing_reads_an_empty_list(cpo):
+    cpo.put("receiver/locations/NL/ABC/LOC1", examples.location())
+    found = page(Location, NOTHING, Query.parse({}), URL)
+
+    assert (found.documents, found.headers) == ([], {"X-Total-Count": "0", "X-Limit": "100"})
+
+
+@pytest.mark.parametrize("parameters", [{}, {"date_from": "2026-01-01T00:00:00Z"}, {"offset": "1"}])
+def test_a_page_is_a_total_and_one_reading(cpo, parameters, django_assert_num_queries):
+    for number in range(3):
+        cpo.put(f"receiver/locations/NL/ABC/LOC{number}", examples.location(id=f"LOC{number}"))
+
+    with django_assert_num_queries(2):
+        page(Location, EVERYTHING, Query.parse(parameters), URL)
+
+
+def test_documents_that_a_page_has_no_room_for_are_not_read(cpo, monkeypatch):
+    for number in range(4):
+        cpo.put(f"receiver/locations/NL/ABC/LOC{number}", examples.location(id=f"LOC{number}", x="x" * 1_000))
+    monkeypatch.setattr(pagination, "MOST_BYTES", 4_000)
+
+    rows = pagination._read(Location.objects.order_by("id"), 0, 3)
+
+    assert [document is not None for _, _, document in rows] == [True, True, False, False]
