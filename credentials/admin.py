@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from credentials import handshake
@@ -18,6 +19,7 @@ from credentials.forms import InviteForm, RegisterForm
 from credentials.traffic import delivery_link, traffic
 from ocpi_hub.exchange import doorbell, presence, sync
 from ocpi_hub.exchange.admin import CompactAdmin, short
+from ocpi_hub.exchange.admin.questions import address_of, may_ask
 from ocpi_hub.exchange.exceptions import OCPIError
 from ocpi_hub.exchange.models import Delivery, Lane
 from ocpi_hub.partners.claims import ClaimRefused
@@ -37,10 +39,17 @@ STARTING_OVER = [
 
 class PartyInline(admin.TabularInline):
     model = Party
-    fields = readonly_fields = ("country_code", "party_id", "roles", "invited_roles")
+    readonly_fields = ("country_code", "party_id", "roles", "invited_roles", "why_not")
     can_delete = False
     max_num = 0
     show_change_link = True
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.readonly_fields if may_ask(request.user) else self.readonly_fields[:-1]
+
+    @admin.display(description="has not got something")
+    def why_not(self, row: Party) -> SafeString:
+        return format_html('<a href="{}">Why not</a>', address_of(party=row))
 
 
 class EndpointInline(admin.TabularInline):

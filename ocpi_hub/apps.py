@@ -1,6 +1,7 @@
 """The project itself as an app, so that its management commands and checks are found."""
 
 from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig
 
 
 class HubConfig(AppConfig):
@@ -11,3 +12,9 @@ class HubConfig(AppConfig):
     def ready(self) -> None:
         # Registers the system checks, and makes the Celery app the one that tasks are sent through.
         from ocpi_hub import celery, checks  # noqa: F401
+
+
+class HubAdminConfig(AdminConfig):
+    """Django's admin, on the hub's own site."""
+
+    default_site = "ocpi_hub.adminsite.HubAdminSite"

@@ -43,10 +43,23 @@ WAITING = delivery("PENDING", next_attempt_at=ELEVEN)
         ),
         ({"delivery": DELIVERED}, "delivered", "at 2026-03-01 10:00:00"),
         (
-            {"delivery": DELIVERED, "changed_at": ELEVEN},
+            {"delivery": DELIVERED, "changed_at": ELEVEN, "behind": True},
             "delivered",
             "at 2026-03-01 10:00:00, before the last change at 2026-03-01 11:00:00",
         ),
+        (
+            {"delivery": DELIVERED, "changed_at": ELEVEN, "behind": True, "agreed": False},
+            "delivered",
+            "at 2026-03-01 10:00:00, before the last change at 2026-03-01 11:00:00;"
+            " it has no agreement with the owner on this module",
+        ),
+        (
+            {"direct": True, "delivery": DELIVERED},
+            "delivered",
+            "by its owner directly, at 2026-03-01 09:00:00",
+        ),
+        ({"direct": True, "delivery": WAITING}, "waiting", "next try at 2026-03-01 11:00:00"),
+        ({"agreed": False}, "not sent", "it has no agreement with the owner on this module"),
         ({"delivery": delivery("FAILED", reason="HTTP 404")}, "given up", "HTTP 404"),
         ({"delivery": delivery("ABSORBED", reason="it left")}, "covered", "it left"),
         ({"delivery": delivery("SENDING")}, "sending", "a worker sends it now"),
@@ -140,7 +153,7 @@ def test_the_number_of_queries_does_not_grow(cpo, emsp, network, deliver, django
     deliver()
     location = Location.objects.get()
 
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(8):
         whynot.answers(location)
 
 

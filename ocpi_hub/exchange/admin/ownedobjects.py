@@ -5,12 +5,13 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Case, DecimalField, Model, QuerySet, Value, When
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from ocpi_hub.exchange import whynot
 from ocpi_hub.exchange.admin.pages import ReadOnlyAdmin, link, list_link, pretty, table
+from ocpi_hub.exchange.admin.questions import may_ask, question_about
 from ocpi_hub.exchange.findings import plain
 from ocpi_hub.exchange.models import Delivery
 from ocpi_hub.exchange.ownedobject import OwnedObject
@@ -68,6 +69,7 @@ class OwnedObjectAdmin(ReadOnlyAdmin):
     search_fields: Any = ["object_id__istartswith"]
     list_select_related = ["source"]
     exclude = ["document", "received"]
+    change_form_template = "admin/exchange/object_form.html"
 
     def __init__(self, model: type[Model], admin_site: admin.AdminSite) -> None:
         super().__init__(model, admin_site)
@@ -93,6 +95,13 @@ class OwnedObjectAdmin(ReadOnlyAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.get_fields(request, obj)
+
+    def render_change_form(
+        self, request: HttpRequest, context: Any, *args: Any, obj: Any = None, **kwargs: Any
+    ) -> HttpResponse:
+        if obj and obj.id_field and may_ask(request.user):
+            context["question"] = question_about(obj)
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     @admin.display(description="owner", ordering="owner_key")
     def owner(self, row: OwnedObject) -> str:

@@ -79,7 +79,7 @@ class OpenOrClosed(admin.SimpleListFilter):
 class AgreementAdmin(admin.ModelAdmin):
     """Who exchanges what with whom. Whom and what one is about never changes: that would be another one."""
 
-    list_display = ["first_party", "second_party", "on", "exchange", "why", "since"]
+    list_display = ["first_party", "second_party", "on", "exchange", "since", "why"]
     list_display_links = ["first_party"]
     list_filter = [OpenOrClosed, OnModule]
     list_per_page = 50
