@@ -20,8 +20,8 @@ class ToldBy(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         if self.value() == "us":
-            return queryset.filter(audience="")
-        return queryset.exclude(audience="") if self.value() == "others" else queryset
+            return queryset.filter(object_id="")
+        return queryset.exclude(object_id="") if self.value() == "others" else queryset
 
 
 @admin.register(ClientInfo)
@@ -43,6 +43,8 @@ class ClientInfoAdmin(OwnedObjectAdmin):
 
     @admin.display(description="listed to")
     def listed_to(self, row: ClientInfo) -> str:
+        if row.object_id:
+            return f"nobody: {row.object_id} told us"
         if row.audience:
-            return f"nobody: {row.audience} told us"
+            return f"the platform of {row.audience} alone"
         return ", ".join(role for role, seen in SEES.items() if row.role in seen)

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import transaction
 
-from hubclientinfo.models import ClientInfo
+from hubclientinfo.models import ClientInfo, viewer_of
 from ocpi_hub.exchange import outbox, transports
 from ocpi_hub.exchange.store import Stored
 from ocpi_hub.partners.models import Endpoint, Platform, Status
@@ -28,8 +28,7 @@ def compare_all() -> int:
 def compare(platform: Platform) -> int:
     """How many entries this partner lacked or had otherwise. One that offers no GET, or is away, is left alone."""
     endpoint = platform.endpoint(ClientInfo.module, Endpoint.Role.RECEIVER)
-    party = platform.parties.first()
-    if endpoint is None or party is None or platform.pull_only:
+    if endpoint is None or platform.pull_only:
         return 0
     rows = list(ClientInfo.objects.visible_to(platform).select_related("source"))
     ids, wrong = MessageIDs.new(), []
@@ -46,7 +45,7 @@ def compare(platform: Platform) -> int:
         logger.info("what %s has of the list of clients is not known: %s", platform, error)
     for row in wrong:
         logger.warning("%s has %s otherwise than it is, and gets it again", platform, row)
-        _push_again(row, party.key, ids)
+        _push_again(row, viewer_of(platform.speaks_for), ids)
     return len(wrong)
 
 
@@ -61,7 +60,7 @@ def differs(row: ClientInfo, answer: Answer) -> bool:
     return isinstance(data, dict) and data.get("role") == row.role and data.get("status") != row.status
 
 
-def _push_again(row: ClientInfo, party: str, ids: MessageIDs) -> None:
-    stored = Stored(row.pk, created=False, audience=party)
+def _push_again(row: ClientInfo, viewer: str, ids: MessageIDs) -> None:
+    stored = Stored(row.pk, created=False, audience=viewer)
     with transaction.atomic():
         outbox.publish(ClientInfo, row.own_address, stored, row.source, ids.child())

@@ -5,11 +5,11 @@ published; nothing is ever deleted.
 """
 
 from datetime import datetime
-from typing import NamedTuple
 
 from django.db import connection, transaction
 from django.utils import timezone
 
+from hubclientinfo.clients import Client, candidates
 from hubclientinfo.models import ClientInfo
 from ocpi_hub.exchange import outbox, store
 from ocpi_hub.exchange.ownedobject import Address
@@ -22,26 +22,19 @@ from ocpi_hub.protocol.types import PartyRef
 LISTING_LOCK = 0x0C9102  # one process at a time writes the list
 
 
-class Client(NamedTuple):
-    """A party in one role, as the hub knows it and as it is listed."""
-
-    country_code: str
-    party_id: str
-    role: str
-    platform_id: int
-    platform_status: str | None  # None: the party no longer has the role
-    announced: bool  # in this role; else it was only invited
-    listed: str | None  # None: not yet
-
-
 def status_of(client: Client) -> str:
-    """How a client is listed, the same for everybody who may see it (interpretations, P135)."""
+    """How a client is listed: whoever exchanges nothing with it never learns more (interpretations, P135)."""
+    return true_status(client) if client.exchanges else Status.PLANNED
+
+
+def true_status(client: Client) -> str:
     if client.platform_status is None:
         return Status.SUSPENDED
     if client.announced or client.platform_status in (Status.PLANNED, Status.SUSPENDED):
         return client.platform_status
     # Invited in a role that it did not announce, or announces no more.
-    return Status.PLANNED if client.listed in (None, Status.PLANNED) else Status.SUSPENDED
+    was_there = {client.listed, client.listed_to_all} - {None, Status.PLANNED}
+    return Status.SUSPENDED if was_there else Status.PLANNED
 
 
 def keep_true() -> int:
@@ -60,30 +53,7 @@ def reconcile(now: datetime) -> int:
 
 def differences() -> list[Client]:
     """The clients that are to be listed otherwise: none at most times, which one query tells."""
-    with connection.cursor() as cursor:
-        cursor.execute(_CANDIDATES)
-        candidates = [Client(*row) for row in cursor.fetchall()]
-    return [client for client in candidates if status_of(client) != client.listed]
-
-
-# A platform that the hub registers with by itself is nobody's client before it has answered: it has no invitation.
-_CANDIDATES = """
-SELECT coalesce(client.country_code, entry.country_code), coalesce(client.party_id, entry.party_id),
-    coalesce(client.role, entry.role), coalesce(client.platform_id, entry.source_id),
-    client.status, coalesce(client.announced, false), entry.status
-FROM (
-    SELECT party.key, party.country_code, party.party_id, role.name AS role, role.name = ANY(party.roles) AS announced,
-        platform.id AS platform_id, platform.status
-    FROM partners_party party JOIN partners_platform platform ON platform.id = party.platform_id
-        CROSS JOIN LATERAL (SELECT DISTINCT unnest(party.roles || party.invited_roles)) role(name)
-    WHERE role.name <> 'HUB' AND (platform.status <> 'PLANNED' OR EXISTS (
-        SELECT FROM partners_issuedtoken token WHERE token.platform_id = platform.id AND token.kind = 'A'))
-) client
-FULL JOIN (SELECT * FROM hubclientinfo_clientinfo WHERE audience = '') entry
-    ON entry.owner_key = client.key AND entry.role = client.role
-WHERE entry.status IS DISTINCT FROM client.status OR NOT client.announced
-ORDER BY 1, 2, 3
-"""
+    return [client for client in candidates() if status_of(client) != client.listed]
 
 
 def _take_turn() -> None:
@@ -102,7 +72,7 @@ def _write(client: Client, now: datetime) -> bool:
     }
     incoming = store.Incoming(check(document, ClientInfo.wire), dump(document).decode())
     platform = Platform.objects.get(pk=client.platform_id)
-    stored = store.save(ClientInfo, address, incoming, platform)
+    stored = store.save(ClientInfo, address, incoming, platform, client.viewer)
     if not stored.stale:
         outbox.publish(ClientInfo, address, stored, platform, MessageIDs.new())
     return not stored.stale

@@ -4,10 +4,13 @@ The hub itself is the owner of these objects and writes them (listing.py). What 
 own clients is kept beside them, for nobody's list.
 """
 
+from collections.abc import Iterable
+
 from django.db import models
 
-from ocpi_hub.exchange.ownedobject import OwnedObject
-from ocpi_hub.partners.models import Status
+from ocpi_hub.exchange.ownedobject import OwnedObject, OwnedObjectQuerySet
+from ocpi_hub.exchange.visibility import Share, Visible
+from ocpi_hub.partners.models import Party, Platform, Status
 from ocpi_hub.protocol import hub_client_info as chapter
 
 # Whom a party of a role has business with (interpretations, P134). The hub's own party is in nobody's list.
@@ -20,13 +23,21 @@ SEES = {
     "OTHER": ("CPO",),
     "HUB": ("CPO", "EMSP", "NAP", "NSP", "OTHER", "SCSP"),
 }
+NOBODY = "-"  # the audience of what another hub told us
+
+
+class ClientInfoQuerySet(OwnedObjectQuerySet):
+    def told_by(self, hub: str) -> "ClientInfoQuerySet":
+        """What another hub, by its party's key, told us about its own clients."""
+        return self.filter(object_id=hub)
 
 
 class ClientInfo(OwnedObject):
     """A party in one of its roles: country code, party id and role are its key (interpretations, P132).
 
-    What another hub tells has the key of that hub's party as its audience, so that two hubs do not write over
-    each other's.
+    An entry is for everybody, or for one platform alone (viewer_of), which then has entries of its own about that
+    party in all its roles. What another hub tells has the key of that hub's party in place of an id, so that two
+    hubs do not write over each other's, nor over ours.
     """
 
     module = "hubclientinfo"
@@ -44,6 +55,8 @@ class ClientInfo(OwnedObject):
     role = models.CharField(max_length=5, default="")
     status = models.CharField(max_length=9, choices=Status, default=Status.PLANNED)
 
+    objects = ClientInfoQuerySet.as_manager()
+
     class Meta(OwnedObject.Meta):
         verbose_name = "ClientInfo"
         verbose_name_plural = "ClientInfo"
@@ -60,7 +73,34 @@ class ClientInfo(OwnedObject):
     def is_for(cls, roles: set[str], variant: str = "") -> bool:
         return variant in seen_by(roles) if variant else bool(seen_by(roles))
 
+    @classmethod
+    def visible_to(cls, platform: Platform, asking: str = "") -> Visible:
+        """Of each party that it has business with its own entries, or those for all."""
+        visible, own = super().visible_to(platform, asking), viewer_of(platform.speaks_for)
+        about = frozenset(cls.objects.filter(audience=own).values_list("owner_key", flat=True))
+        shares = [
+            share
+            for for_all in visible.shares
+            for share in (
+                for_all._replace(owners=for_all.owners | about),
+                Share(frozenset({own}), for_all.owners),
+            )
+        ]
+        return visible._replace(shares=tuple(shares))
+
+    @classmethod
+    def withheld_from(cls, owner_key: str) -> set[int]:
+        """The platforms with entries of their own about this party, which are not told those for all."""
+        own = cls.objects.filter(owner_key=owner_key).exclude(audience__in=["", NOBODY])
+        viewers = Platform.objects.filter(parties__key__in=own.values("audience"))
+        return set(viewers.values_list("pk", flat=True))
+
 
 def seen_by(roles: set[str]) -> set[str]:
     """The roles of the parties that a platform with these roles may see."""
     return {seen for role in roles for seen in SEES.get(role, ())}
+
+
+def viewer_of(parties: Iterable[Party]) -> str:
+    """The audience of a platform with these parties: the key of its first one."""
+    return next((str(party.key) for party in parties), NOBODY)

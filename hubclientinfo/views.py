@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from hubclientinfo import listing
-from hubclientinfo.models import ClientInfo
+from hubclientinfo.models import NOBODY, ClientInfo
 from ocpi_hub.exchange import store
 from ocpi_hub.exchange.exceptions import NOTHING_HERE, NotFound
 from ocpi_hub.exchange.ownedobject import Address
@@ -35,7 +35,7 @@ class ClientInfoReceiver(ReceiverView):
     def get(self, request: Request, **kwargs: Any) -> Response:
         """What this hub told us about a party last; a party of several roles has one address."""
         hub, party = self.teller(), self.party()
-        row = ClientInfo.objects.filter(owner_key=party.key, audience=hub.key).order_by("-changed_at").first()
+        row = ClientInfo.objects.told_by(hub.key).filter(owner_key=party.key).order_by("-changed_at").first()
         if row is None:
             raise NotFound(f"hubclientinfo of {party} is not known here", StatusCode.INVALID_PARAMETERS)
         return answer(row.document.encode())
@@ -43,9 +43,9 @@ class ClientInfoReceiver(ReceiverView):
     def put(self, request: Request, **kwargs: Any) -> Response:
         hub, party = self.teller(), self.party()
         raw = store.as_object(store.parse(request.body))
-        address = Address(party, "", (), str(raw.get("role")))
+        address = Address(party, hub.key, (), str(raw.get("role")))
         with transaction.atomic():
-            stored = store.put(ClientInfo, address, request.body, self.platform, hub.key)
+            stored = store.put(ClientInfo, address, request.body, self.platform, NOBODY)
         return answer(http_status=201 if stored.created else 200, message=stored.note)
 
     def teller(self) -> PartyRef:

@@ -80,7 +80,7 @@ def must_exchange(owner: PartyRef, audience: str, module: str) -> None:
 
 def owner_in(key: str) -> PartyRef:
     """The party whose object has this key (ownedobject.Address)."""
-    return PartyRef(*(unquote(segment) for segment in key.split("/")[:2]))
+    return PartyRef(*(unquote(segment) for segment in key.partition("?")[0].split("/")[:2]))
 
 
 def closed(first: PartyRef, second: PartyRef, module: str) -> UnknownReceiver:

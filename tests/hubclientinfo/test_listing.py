@@ -215,8 +215,8 @@ def test_what_another_hub_told_neither_counts_nor_changes(network, emsp):
 
     assert reconcile(NOW) == 1
 
-    rows = ClientInfo.objects.order_by("audience").values_list("audience", "status")
-    assert list(rows) == [("", CONNECTED), ("SE*HB2", PLANNED)]
+    rows = ClientInfo.objects.order_by("audience").values_list("audience", "object_id", "status")
+    assert list(rows) == [("", "", CONNECTED), ("-", "SE*HB2", PLANNED)]
 
 
 @pytest.mark.parametrize("key", ["de*msp", "De*mSP"])
