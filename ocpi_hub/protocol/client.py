@@ -5,7 +5,8 @@ CallFailed
 ├── TimedOut         no connection or no complete answer in time
 ├── RefusedAddress   the URL leads into a private network               permanent
 ├── AnswerTooLarge   more than we are willing to read                   permanent
-└── BrokenAnswer     the connection was cut, or what came is not HTTP
+└── BrokenAnswer     what came cannot be read
+    └── CutOff       the connection was cut before the answer was whole, or what came is not HTTP
 """
 
 import re
@@ -59,6 +60,10 @@ class AnswerTooLarge(CallFailed):
 
 
 class BrokenAnswer(CallFailed):
+    pass
+
+
+class CutOff(BrokenAnswer):
     pass
 
 
@@ -157,7 +162,7 @@ class PlatformClient:
             raise ValueError("a credentials token has 1 to 64 printable ASCII characters without blanks")
         self._authorization = authorization(token, base64)
         self._connect_timeout = connect_timeout
-        self._total_timeout = total_timeout
+        self.total_timeout = total_timeout
         self._client = httpx.Client(
             transport=transport
             or CheckedTransport(allow_private=allow_private, max_connections=max_connections),
@@ -179,7 +184,7 @@ class PlatformClient:
     ) -> Answer:
         """The platform's answer, whatever it says, or CallFailed. `limit` counts decompressed bytes."""
         started = time.monotonic()
-        seconds = self._total_timeout if total_timeout is None else total_timeout
+        seconds = self.total_timeout if total_timeout is None else total_timeout
         headers = self._headers(ids, routing, body)
         try:
             with deadline(seconds):
@@ -274,7 +279,8 @@ def _failure(error: Exception, url: str) -> CallFailed:
         return TimedOut(f"{host}: no complete answer in time")
     if isinstance(error, httpx.ConnectError):
         return Unreachable(f"{host}: {error}")
-    return BrokenAnswer(f"{host}: {error}")
+    kind = CutOff if isinstance(error, httpx.TransportError) else BrokenAnswer
+    return kind(f"{host}: {error}")
 
 
 def _read(response: httpx.Response, limit: int) -> bytes:
