@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connection
 
+from ocpi_hub.partners.models import MOST_RELAYS
 from ocpi_hub.partners.secrets import is_key
 
 WEB_AND_WORKER = 2  # processes with a pool of connections, besides beat and commands
@@ -94,6 +95,10 @@ def numbers_make_sense(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     ]
     if not 1 <= settings.HUB_PORT <= HIGHEST_PORT:
         wrong.append(f"HUB_PORT must be between 1 and {HIGHEST_PORT}, and is {settings.HUB_PORT}.")
+    if settings.HUB_CONCURRENT_RELAYS > MOST_RELAYS:
+        wrong.append(
+            f"HUB_CONCURRENT_RELAYS must be at most {MOST_RELAYS}, and is {settings.HUB_CONCURRENT_RELAYS}."
+        )
     if any(seconds < 0 for seconds in settings.HUB_RETRY_SCHEDULE):
         wrong.append("HUB_RETRY_SCHEDULE must hold no seconds below 0.")
     return [Error(text, hint="See docs/operating.md.", id="hub.E006") for text in wrong]

@@ -32,7 +32,7 @@ DRAIN_LIMIT = 50_000_000
 BODY_SECONDS = 10.0
 HEADER_SECONDS = 20
 STOP_SECONDS = 30
-THREADS = 64
+THREADS = 128  # 96 of them may wait for partners (HUB_RELAYS_TOGETHER)
 CONNECTIONS = 4096
 PORT_TAKEN = 78  # EX_CONFIG: the supervisor shows the reason; starting again does not help
 

@@ -129,7 +129,8 @@ HUB_REQUESTS_PER_MINUTE = _number(
 )  # of one partner, unless its row says other
 HUB_CONCURRENT_REQUESTS = _number("HUB_CONCURRENT_REQUESTS", 24)  # of one partner in one web process
 HUB_CONCURRENT_RELAYS = _number("HUB_CONCURRENT_RELAYS", 8)  # requests that wait for one partner in a process
-HUB_RELAYS_TOGETHER = 48  # and for all partners: some of the 64 threads stay free for what needs no relay
+HUB_RELAYS_TOGETHER = 96  # and for all partners: some of the 128 threads stay free for what needs no relay
+HUB_RELAYS_OF_ONE = 72  # requests of one party that wait for others
 HUB_PAGE_LIMIT = _number("HUB_PAGE_LIMIT", 100)  # objects in a page at the most
 HUB_TOTAL_TIMEOUT = _number("HUB_TOTAL_TIMEOUT", 30)  # seconds that a partner has for one whole answer
 HUB_CONNECT_TIMEOUT = _number("HUB_CONNECT_TIMEOUT", min(5, HUB_TOTAL_TIMEOUT))  # of them, to connect

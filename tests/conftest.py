@@ -4,7 +4,8 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from ocpi_hub.exchange import lanes, outbox, presence, transports
+from ocpi_hub.exchange import lanes, outbox, presence, relay, transports
+from ocpi_hub.exchange.breaker import Breakers
 from tests.partners import Network, Partner, register
 
 
@@ -15,6 +16,7 @@ def network(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(transports, "transport", network.transport)
     monkeypatch.setattr(transports, "_clients", {})
     monkeypatch.setattr(presence, "_noted", {})
+    monkeypatch.setattr(relay, "breakers", Breakers())
     if "transactional_db" not in request.fixturenames:
         monkeypatch.setattr(transports, "release_connection", no_inner_transaction())
     return network

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ocpi_hub import checks
+from ocpi_hub import checks, server
 
 KEY = "b25seS1mb3ItbWFrZS1jaGVjay1vbmx5LWZvci1tYWs="
 
@@ -35,6 +35,8 @@ def ids(found):
         (checks.numbers_make_sense, {"HUB_PORT": 65535, "HUB_RETRY_SCHEDULE": [0, 1]}, []),
         (checks.numbers_make_sense, {"HUB_PORT": 65536}, ["hub.E006"]),
         (checks.numbers_make_sense, {"HUB_PORT": 0}, ["hub.E006"]),
+        (checks.numbers_make_sense, {"HUB_CONCURRENT_RELAYS": 48}, []),
+        (checks.numbers_make_sense, {"HUB_CONCURRENT_RELAYS": 49}, ["hub.E006"]),
         (checks.numbers_make_sense, {"HUB_RETRY_SCHEDULE": [5, -1]}, ["hub.E006"]),
         (checks.numbers_make_sense, {"HUB_PAGE_LIMIT": 0, "HUB_PULL_OVERLAP": -1}, ["hub.E006", "hub.E006"]),
         (
@@ -72,6 +74,11 @@ def test_each_number_has_a_least_value(settings, name):
     (fault,) = checks.numbers_make_sense(None)
     least = checks.LEAST[name]
     assert (fault.id, fault.msg) == ("hub.E006", f"{name} must be at least {least}, and is {least - 1}.")
+
+
+def test_relays_leave_threads_for_whoever_they_are_relayed_for(settings):
+    assert settings.HUB_RELAYS_OF_ONE < settings.HUB_RELAYS_TOGETHER
+    assert settings.HUB_RELAYS_TOGETHER + settings.HUB_CONCURRENT_REQUESTS < server.THREADS
 
 
 @pytest.mark.parametrize("port", [-1, 0, 65536, 80000])

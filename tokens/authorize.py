@@ -199,12 +199,12 @@ def ask_around(inquiry: Inquiry) -> Outcome:
     asked = providers.asked_about_unknown_tokens(inquiry.route.sender.key)
     if not asked:
         return nobody()
-    transports.release_connection()
-    replies = at_once(
-        [partial(ask, inquiry, provider, None) for provider in asked],
-        settings.HUB_AUTHORIZE_DEADLINE,
-        enough=lambda reply: isinstance(reply, Reply) and reply.meaning is Meaning.ALLOWED,
-    )
+    with transports.waiting():
+        replies = at_once(
+            [partial(ask, inquiry, provider, None) for provider in asked],
+            settings.HUB_AUTHORIZE_DEADLINE,
+            enough=lambda reply: isinstance(reply, Reply) and reply.meaning is Meaning.ALLOWED,
+        )
     return most_telling([provider.ref for provider in asked], replies)
 
 

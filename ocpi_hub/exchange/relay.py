@@ -1,7 +1,8 @@
 """Ask the receiver now, and bring back what it answers (transport_and_format.asciidoc, Message Routing).
 
-No database connection is held meanwhile. Of one receiver so many requests wait at once; above that the answer
-is 4003 at once, so that a slow partner costs the others nothing. Findings of ours never change what is relayed.
+No database connection is held meanwhile. For one receiver so many requests wait at once (places.py), and for one
+that does not answer a single one (breaker.py); all others are told 4003 at once, so that a partner that hangs costs
+the others nothing. Findings of ours never change what is relayed.
 """
 
 import logging
@@ -12,12 +13,13 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 from django.core import signing
 
 from ocpi_hub.exchange import presence, transports
+from ocpi_hub.exchange.breaker import Breakers
 from ocpi_hub.exchange.delivery import describe
 from ocpi_hub.exchange.exceptions import HubError, InvalidParameters, NotAnswered, NotConnected, OCPIError
+from ocpi_hub.exchange.places import Places
 from ocpi_hub.exchange.routing import Route
 from ocpi_hub.partners.models import Party, Platform, Status
 from ocpi_hub.partners.secrets import UnreadableSecret
-from ocpi_hub.partners.throttling import Bulkhead
 from ocpi_hub.protocol.client import MEGABYTE, Answer, CallFailed, PlatformClient, TimedOut, Unreachable, join
 from ocpi_hub.protocol.headers import MessageIDs, Routing, next_link
 from ocpi_hub.protocol.types import PartyRef
@@ -29,11 +31,7 @@ VIA = (
     "via"  # the parameter of a Link of ours that leads on to a page elsewhere than at the partner's endpoint
 )
 
-relays = Bulkhead(
-    "HUB_CONCURRENT_RELAYS",
-    lambda: NotConnected("too many requests wait for this party already; try again in a moment"),
-    together="HUB_RELAYS_TOGETHER",
-)
+places, breakers = Places(), Breakers()
 
 
 class Question(NamedTuple):
@@ -87,10 +85,7 @@ def ask(
     except UnreadableSecret as error:
         logger.error("nothing can be relayed to %s: our token for it: %s", route.to, error)
         raise HubError("the hub cannot call this party; its operator is told") from error
-    routing = Routing(to=route.to, sender=route.sender)
-    with relays.place(platform.pk):
-        transports.release_connection()
-        answer = _call(client, platform, question, url, ids, routing, timeout, limit)
+    answer = _call(client, platform, route, question, url, ids, timeout, limit)
     if not _is_acceptable(answer):
         presence.missed(platform.pk)
         raise _refused(route.to, answer, platform, question)
@@ -114,31 +109,42 @@ def below(endpoint: str, question: Question) -> str:
 def _call(
     client: PlatformClient,
     platform: Platform,
+    route: Route,
     question: Question,
     url: str,
     ids: MessageIDs,
-    routing: Routing,
     timeout: float | None,
     limit: int,
 ) -> Answer:
+    assert route.to is not None
+    seconds = client.total_timeout if timeout is None else timeout
     try:
-        return client.request(
-            question.method,
-            url,
-            ids=ids.child(),
-            routing=routing,
-            body=question.body,
-            total_timeout=timeout,
-            limit=limit,
-        )
-    except CallFailed as error:
-        logger.warning("%s %s at %s: %s", question.method, question.module, routing.to, error)
+        with (
+            breakers.passing(platform, route.to, seconds),
+            places.place(platform, route),
+            transports.waiting(),
+        ):
+            return client.request(
+                question.method,
+                url,
+                ids=ids.child(),
+                routing=Routing(to=route.to, sender=route.sender),
+                body=question.body,
+                total_timeout=seconds,
+                limit=limit,
+            )
+    except CallFailed as failure:
+        logger.warning("%s %s at %s: %s", question.method, question.module, route.to, failure)
         presence.missed(platform.pk)
-        if isinstance(error, TimedOut):
-            raise NotAnswered(f"{routing.to} did not answer in time") from error
-        if isinstance(error, Unreachable):
-            raise NotConnected(f"{routing.to} cannot be reached") from error
-        raise HubError(f"{routing.to} answered what cannot be read") from error
+        raise _unanswered(route.to, failure) from failure
+
+
+def _unanswered(to: PartyRef, failure: CallFailed) -> OCPIError:
+    if isinstance(failure, TimedOut):
+        return NotAnswered(f"{to} did not answer in time, which its operator has to mend if it lasts")
+    if isinstance(failure, Unreachable):
+        return NotConnected(f"{to} cannot be reached, which its operator has to mend")
+    return HubError(f"{to} answered what cannot be read, which its operator has to mend")
 
 
 def _is_acceptable(answer: Answer) -> bool:

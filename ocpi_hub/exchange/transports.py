@@ -1,6 +1,8 @@
 """How a request gets to a partner: one bounded HTTP client for each (a bulkhead)."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import httpx
@@ -8,6 +10,7 @@ from django.conf import settings
 from django.db import connection
 
 from ocpi_hub.partners.models import Platform
+from ocpi_hub.partners.throttling import bulkhead
 from ocpi_hub.protocol.client import PlatformClient
 
 BESIDES = 8  # connections for what is no relay: deliveries, pulls, calls of the versions endpoint
@@ -85,3 +88,11 @@ def release_connection() -> None:
     if connection.in_atomic_block:
         raise InsideTransaction("a partner is called inside a database transaction")
     connection.close()
+
+
+@contextmanager
+def waiting() -> Iterator[None]:
+    """A request waits for partners: meanwhile it holds no connection and none of its sender's places."""
+    release_connection()
+    with bulkhead.left():
+        yield

@@ -60,34 +60,53 @@ class PartnerQuota(BaseThrottle):
 
 
 class Bulkhead:
-    """How much of a web process one partner may occupy at once, and all of them together.
+    """How many requests of one partner a web process works on at once; those that wait for others do not count.
 
-    The limits are names of settings; `full` makes the error for whoever finds no place.
+    The limit is the name of a setting; `full` makes the error for whoever finds no place.
     """
 
-    def __init__(self, each: str, full: Callable[[], Exception], together: str | None = None) -> None:
-        self.each, self.full, self.together = each, full, together
+    def __init__(self, each: str, full: Callable[[], Exception]) -> None:
+        self.each, self.full = each, full
         self._lock = threading.Lock()
         self._running: Counter[int] = Counter()
+        self._here = threading.local()  # the partner whose request this thread works on
 
     @contextmanager
     def place(self, platform_id: int) -> Iterator[None]:
         with self._lock:
-            if not self._has_place(platform_id):
+            if self._running[platform_id] >= int(getattr(settings, self.each)):
                 raise self.full()
             self._running[platform_id] += 1
+        before, self._here.platform_id = self._mine(), platform_id
         try:
             yield
         finally:
-            with self._lock:
-                self._running[platform_id] -= 1
-                if not self._running[platform_id]:
-                    del self._running[platform_id]
+            self._here.platform_id = before
+            self._count(platform_id, -1)
 
-    def _has_place(self, platform_id: int) -> bool:
-        if self.together and self._running.total() >= getattr(settings, self.together):
-            return False
-        return self._running[platform_id] < int(getattr(settings, self.each))
+    @contextmanager
+    def left(self) -> Iterator[None]:
+        """This thread gives up its place while it waits, and has it again afterwards, even above the limit."""
+        platform_id = self._mine()
+        if platform_id is None:
+            yield
+            return
+        self._here.platform_id = None
+        self._count(platform_id, -1)
+        try:
+            yield
+        finally:
+            self._count(platform_id, 1)
+            self._here.platform_id = platform_id
+
+    def _mine(self) -> int | None:
+        return getattr(self._here, "platform_id", None)
+
+    def _count(self, platform_id: int, change: int) -> None:
+        with self._lock:
+            self._running[platform_id] += change
+            if not self._running[platform_id]:
+                del self._running[platform_id]
 
 
 bulkhead = Bulkhead(

@@ -132,7 +132,10 @@ def test_without_an_answer_a_result_may_come_still(cpo, emsp, deliver):
     cpo.answers.insert(0, silent)
     assert emsp.get(GET, **to("NL*ABC")).codes == (200, 4002)
     callback = Callback.objects.get()
-    assert (callback.status_code, callback.problem) == (4002, "NL*ABC did not answer in time")
+    assert (callback.status_code, callback.problem) == (
+        4002,
+        "NL*ABC did not answer in time, which its operator has to mend if it lasts",
+    )
 
     url = f"sender/chargingprofiles/GET/{callback.secret}"
     assert cpo.post(url, {"result": "UNKNOWN"}).codes == (200, 1000)

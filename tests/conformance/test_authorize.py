@@ -482,7 +482,10 @@ def test_an_answer_from_the_list_says_why_the_provider_did_not_give_it(cpo, emsp
 
     answered = cpo.post(ASK, PLACE)
 
-    assert answered.message == "from the hub's list: DE*MSP did not answer in time"
+    assert (
+        answered.message
+        == "from the hub's list: DE*MSP did not answer in time, which its operator has to mend if it lasts"
+    )
     assert answered.data == {"allowed": "ALLOWED", "token": examples.token(whitelist="ALLOWED")}
 
 

@@ -308,7 +308,7 @@ def test_no_answer_in_time_is_4002_and_nothing_is_asked_twice(cpo, emsp, ask, er
     answered = ask(cpo, **MSP)
 
     assert answered.codes == (200, 4002)
-    assert answered.message == "DE*MSP did not answer in time"
+    assert answered.message == "DE*MSP did not answer in time, which its operator has to mend if it lasts"
     assert legs(answered.headers) == ("NL*HUB", "NL*ABC")
     assert len(emsp.calls) == 1
 
@@ -343,7 +343,7 @@ def test_a_refused_connection_is_4003(cpo, emsp, ask):
     answered = ask(cpo, **MSP)
 
     assert answered.codes == (200, 4003)
-    assert answered.message == "DE*MSP cannot be reached"
+    assert answered.message == "DE*MSP cannot be reached, which its operator has to mend"
     assert legs(answered.headers) == ("NL*HUB", "NL*ABC")
 
 
@@ -356,7 +356,7 @@ def test_a_connection_that_is_cut_is_4000(cpo, emsp, ask, error):
     answered = ask(cpo, **MSP)
 
     assert answered.codes == (200, 4000)
-    assert answered.message == "DE*MSP answered what cannot be read"
+    assert answered.message == "DE*MSP answered what cannot be read, which its operator has to mend"
 
 
 AWAY = {

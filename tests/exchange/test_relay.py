@@ -4,6 +4,7 @@ What OCPI says of them is in tests/conformance/test_relay.py, what is kept of pu
 """
 
 import threading
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -15,13 +16,14 @@ from ocpi_hub.exchange import relay, transports
 from ocpi_hub.exchange.exceptions import InvalidParameters
 from ocpi_hub.exchange.relay import Question, below, link_back, onward
 from ocpi_hub.exchange.routing import Route, towards
+from ocpi_hub.partners import throttling
 from ocpi_hub.partners.models import Endpoint, Platform
 from ocpi_hub.protocol.client import Answer
 from ocpi_hub.protocol.headers import MessageIDs
 from ocpi_hub.protocol.types import PartyRef
 from tests import examples
 from tests.conformance.calls import to
-from tests.partners import enveloped
+from tests.partners import enveloped, register
 
 MSP = to("DE*MSP")
 HERE = "https://hub.example/ocpi/2.2.1/sender/tokens"
@@ -259,7 +261,7 @@ def test_of_one_slow_partner_so_many_requests_wait_and_others_are_served(
         codes = [one.result() for one in waiting]
 
     assert third.codes == (200, 4003)
-    assert third.message == "too many requests wait for this party already; try again in a moment"
+    assert third.message == "too many requests wait for DE*MSP already; try again in a moment"
     assert other.codes == (200, 1000)
     assert codes == [(200, 1000)] * 2
     assert len(emsp.calls) == 2
@@ -280,6 +282,70 @@ def test_slow_partners_together_leave_threads_for_what_needs_no_relay(
 
     assert (other.codes, own.codes, waiting.result()) == ((200, 4003), (200, 1000), (200, 1000))
     assert stranger.calls == []
+
+
+def test_whose_requests_wait_for_others_is_served_meanwhile(transactional_db, settings, cpo, emsp, stranger):
+    settings.HUB_CONCURRENT_REQUESTS = 1
+    slow = Slow(emsp)
+    with ThreadPoolExecutor(3) as pool:
+        waiting = []
+        for _ in range(3):
+            waiting.append(pool.submit(ask, cpo, "DE*MSP"))
+            slow.arrived(1)
+        answered = [cpo.get("sender/tokens").codes, cpo.get("sender/tokens", **to("FR*XYZ")).codes]
+        slow.go_on.set()
+        codes = [one.result() for one in waiting]
+
+    assert answered == [(200, 1000)] * 2
+    assert codes == [(200, 1000)] * 3
+    assert throttling.bulkhead._running == {}
+
+
+def test_whose_requests_wait_for_many_others_is_told_and_other_senders_find_places(
+    transactional_db, settings, cpo, emsp, stranger
+):
+    settings.HUB_RELAYS_TOGETHER, settings.HUB_RELAYS_OF_ONE = 8, 2
+    slow = Slow(emsp)
+    with ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(ask, cpo, "DE*MSP") for _ in range(2)]
+        slow.arrived(2)
+        own = cpo.get("sender/tokens", **to("FR*XYZ"))
+        other = emsp.get("sender/locations", **to("FR*XYZ"))
+        slow.go_on.set()
+        codes = [one.result() for one in waiting]
+
+    assert own.codes == (200, 4003)
+    assert own.message == "too many of your requests wait for other parties; try again in a moment"
+    assert other.codes == (200, 1000)
+    assert codes == [(200, 1000)] * 2
+
+
+def test_while_ten_hang_at_every_place_they_may_have_the_others_are_served(
+    transactional_db, settings, network, cpo, stranger
+):
+    settings.HUB_CONCURRENT_RELAYS, settings.HUB_RELAYS_TOGETHER, settings.HUB_RELAYS_OF_ONE = 4, 24, 22
+    hung = [Slow(register(network, f"H{n:02}", f"DE-H{n:02}-EMSP")) for n in range(10)]
+    settled = threading.Semaphore(0)  # at the partner, or refused
+    for one in hung:
+        one.requests = settled
+
+    def ask_and_settle(party):
+        try:
+            return ask(cpo, party)
+        finally:
+            settled.release()
+
+    with ThreadPoolExecutor(40) as pool:
+        waiting = [pool.submit(ask_and_settle, f"DE*H{n:02}") for n in [*range(10)] * 4]
+        assert all(settled.acquire(timeout=60) for _ in waiting)
+        others = [ask(cpo, "FR*XYZ") for _ in range(5)]
+        for one in hung:
+            one.go_on.set()
+        codes = Counter(one.result() for one in waiting)
+
+    assert others == [(200, 1000)] * 5
+    assert 10 <= codes[200, 1000] < 24
+    assert codes[200, 4003] == 40 - codes[200, 1000]
 
 
 def test_a_partner_that_fails_leaves_its_place(settings, cpo, emsp):

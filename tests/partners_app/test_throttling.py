@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from rest_framework.exceptions import Throttled
@@ -157,6 +158,35 @@ def test_a_place_is_released_after_an_error(settings):
         with pytest.raises(ZeroDivisionError), rooms.place(1):
             1 / 0  # noqa: B018
 
+    assert rooms._running == {}
+
+
+def test_whoever_waits_leaves_its_place_and_comes_back_above_the_limit(settings):
+    settings.HUB_CONCURRENT_REQUESTS = 1
+    rooms = Bulkhead("HUB_CONCURRENT_REQUESTS", bulkhead.full)
+    with rooms.place(1):
+        with rooms.left():
+            other = rooms.place(1)
+            other.__enter__()
+        assert rooms._running == {1: 2}
+        other.__exit__(None, None, None)
+        with pytest.raises(Throttled), rooms.place(1):
+            pass
+
+    assert rooms._running == {}
+
+
+def test_a_thread_that_has_no_place_leaves_none(settings):
+    rooms = Bulkhead("HUB_CONCURRENT_REQUESTS", bulkhead.full)
+
+    def leave():
+        with rooms.left():
+            return dict(rooms._running)
+
+    with rooms.place(1), ThreadPoolExecutor(1) as threads:
+        assert threads.submit(leave).result() == {1: 1}
+        with rooms.left(), rooms.left():
+            assert leave() == {}
     assert rooms._running == {}
 
 

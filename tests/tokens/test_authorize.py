@@ -382,9 +382,9 @@ def test_a_row_says_who_asked_about_what_and_who_allowed_it(cpo, emsp):
     [
         ("ALWAYS", {"decided": "LIST", "allowed": "ALLOWED", "status_code": 1000}),
         ("ALLOWED", {"decided": "FALLBACK", "allowed": "ALLOWED", "status_code": 1000, "provider": "DE*MSP",
-                     "problem": "DE*MSP did not answer in time"}),
+                     "problem": "DE*MSP did not answer in time, which its operator has to mend if it lasts"}),
         ("NEVER", {"decided": "ASKED", "status_code": 4002, "provider": "DE*MSP",
-                   "problem": "DE*MSP did not answer in time"}),
+                   "problem": "DE*MSP did not answer in time, which its operator has to mend if it lasts"}),
     ],
 )  # fmt: skip
 def test_a_row_says_what_the_list_decided_and_why(cpo, emsp, whitelist, expected):
@@ -405,7 +405,7 @@ def test_a_row_says_that_nobody_knew(cpo, flagged):
 
     assert row() == ALWAYS_THERE | {
         "token_type": "APP_USER", "decided": "NOBODY", "status_code": 2004,
-        "problem": "AT*PRO: AT*PRO did not answer in time",
+        "problem": "AT*PRO: AT*PRO did not answer in time, which its operator has to mend if it lasts",
     }  # fmt: skip
 
 

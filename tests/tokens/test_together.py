@@ -238,6 +238,21 @@ def test_a_known_provider_who_hangs_leaves_the_others_alone(
     assert waiting.result().codes == (200, 4000)  # its answer was none to this question
 
 
+def test_who_waits_for_providers_is_served_meanwhile(transactional_db, settings, cpo, flagged):
+    settings.HUB_CONCURRENT_REQUESTS = 1
+    slow = [Slow(provider) for provider in flagged]
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(ask, cpo)
+        for one in slow:
+            one.arrived(1)
+        meanwhile = cpo.get("sender/tokens")
+        for one in slow:
+            one.go_on.set()
+        waiting.result()
+
+    assert meanwhile.codes == (200, 1000)
+
+
 @pytest.mark.parametrize("pushed", [True, False], ids=["its provider is known", "it is asked around"])
 def test_no_connection_is_held_while_providers_answer(transactional_db, cpo, flagged, pushed):
     """Neither by the thread of the request nor by those that ask."""
