@@ -11,6 +11,7 @@ import httpx
 
 from simulator import ocpi
 from simulator.ocpi import Party
+from tests import examples
 from tests.journeys.hub import Hub, Simulated, accepted
 from tests.journeys.processes import wait_until
 
@@ -35,6 +36,7 @@ CAST = {
     "nsp": Member("emsp", ("SE-NSP",), ("--tokens", "0"), "NSP"),
     "oth": Member("emsp", ("PL-OTH",), ("--tokens", "0"), "OTHER"),
 }
+FIRST = {who: member.parties[0].replace("-", "*") for who, member in CAST.items()}
 OPERATORS, PROVIDERS = ("abc", "one", "ops"), ("msp", "pro", "duo")
 READERS = (*PROVIDERS, "nsp", "oth")
 # Of what is for everybody: who owns it, and who may have it. Sessions and CDRs are the token owner's alone.
@@ -70,6 +72,17 @@ def key_of(document: dict[str, Any]) -> str:
     parts = [document["country_code"], document["party_id"], document.get("uid") or document["id"]]
     parts += [document["type"]] if "uid" in document else []
     return "/".join(parts).upper()
+
+
+def location(party: str, object_id: str, **changes: Any) -> dict[str, Any]:
+    country_code, party_id = party.split("-")
+    return examples.location(country_code=country_code, party_id=party_id, id=object_id, **changes)
+
+
+def card_of(party: str, **changes: Any) -> dict[str, Any]:
+    """What a Session or CDR says of a card of this provider."""
+    country_code, party_id = party.split("-")
+    return {**examples.session()["cdr_token"], "country_code": country_code, "party_id": party_id, **changes}
 
 
 class Roaming:

@@ -10,24 +10,16 @@ import pytest
 from tests import examples
 from tests.journeys.conftest import MakeHub
 from tests.journeys.hub import accepted, refusal
+from tests.journeys.pairs import (
+    a_pair_that_closes_locations_exchanges_none_and_all_others_what_they_did,
+    when_it_opens_them_again_everything_is_as_it_was,
+)
 from tests.journeys.processes import wait_until
-from tests.journeys.roaming import CAST, OPERATORS, READERS, Roaming, ends, key_of
+from tests.journeys.roaming import CAST, FIRST, OPERATORS, READERS, Roaming, card_of, ends, key_of, location
 
 pytestmark = pytest.mark.journey
 
 LATER = "2026-03-02T08:00:00Z"
-FIRST = {who: member.parties[0].replace("-", "*") for who, member in CAST.items()}
-
-
-def location(party: str, object_id: str, **changes: Any) -> dict[str, Any]:
-    country_code, party_id = party.split("-")
-    return examples.location(country_code=country_code, party_id=party_id, id=object_id, **changes)
-
-
-def card_of(party: str, **changes: Any) -> dict[str, Any]:
-    """What a Session or CDR says of a card of this provider."""
-    country_code, party_id = party.split("-")
-    return {**examples.session()["cdr_token"], "country_code": country_code, "party_id": party_id, **changes}
 
 
 def whoever_comes_is_filled_by_reading(roaming: Roaming) -> None:
@@ -260,6 +252,8 @@ STORY = (
     a_card_is_authorized_by_its_provider_and_an_unknown_one_by_nobody,
     a_command_goes_to_the_operator_of_the_place_and_its_result_comes_back,
     lists_have_everybodys_objects_under_their_owners,
+    a_pair_that_closes_locations_exchanges_none_and_all_others_what_they_did,
+    when_it_opens_them_again_everything_is_as_it_was,
 )
 
 
