@@ -1,5 +1,6 @@
 """What was measured: figures, the targets that they are held to, and runs of two sides in turn."""
 
+import math
 from collections.abc import Callable
 from statistics import median
 from typing import NamedTuple
@@ -41,6 +42,8 @@ class Target(NamedTuple):
         """How far it is from the target; empty when it is met."""
         if self.met_by(reached):
             return ""
+        if math.isinf(reached):
+            return "any measure"
         distance = abs(reached - self.limit)
         share = f" ({distance / self.limit:.0%})" if self.limit else ""
         return f"{amount(distance)}{f' {self.unit}' if self.unit else ''}{share}"
@@ -117,6 +120,8 @@ def held_to(line: Figure, target: Target, reached: float) -> Figure:
 
 def amount(value: float) -> str:
     """Three digits that count, and no more than are there: 1234, 56.7, 0.612."""
+    if math.isinf(value):
+        return "∞"
     if abs(value) >= 99.95 or value == int(value):
         return f"{value:.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}"

@@ -25,7 +25,7 @@ import psycopg
 
 from benchmarks.processes import ROOT, answer_of, environment, free_port, running, wait_until
 from ocpi_hub.embedded import database_url, socket_folder
-from ocpi_hub.processes import Service
+from ocpi_hub.processes import Service, children
 from ocpi_hub.protocol.headers import authorization
 
 NO_QUOTA = 100_000_000  # requests a minute; the load of a measurement comes from few partners
@@ -127,6 +127,11 @@ class Hub:
     def pid(self, name: str) -> int:
         """The process id of web, worker, beat, postgresql or redis."""
         return int(re.findall(rf"{name} +started \(process (\d+)\)", self.said())[-1])
+
+    @property
+    def web(self) -> int:
+        """The process that answers requests: a child of the web server's own."""
+        return max(children(self.pid("web")))
 
     # ----------------------------------------------------------------------------------------- operating
     def register(self, partners: Sequence[Partner]) -> list[Registered]:

@@ -5,6 +5,7 @@ many threads would measure its own interpreter lock.
 """
 
 import json
+import math
 import re
 import selectors
 import socket
@@ -79,10 +80,10 @@ def run(
     seconds: float,
     *,
     connections: int = 16,
-    patience: float = 60,
+    pause: float = 0,
 ) -> Outcome:
     """Each connection repeats one of the streams, in order. Raises BadRun when any request fails."""
-    with started(port, streams, seconds, connections=connections, patience=patience) as load:
+    with started(port, streams, seconds, connections=connections, pause=pause) as load:
         return load.outcome().without_failures()
 
 
@@ -102,14 +103,25 @@ class Load:
 
 @contextmanager
 def started(
-    port: int, streams: Sequence[Sequence[Request]], seconds: float, *, connections: int, patience: float = 60
+    port: int,
+    streams: Sequence[Sequence[Request]],
+    seconds: float,
+    *,
+    connections: int,
+    pause: float = 0,
+    patience: float = 60,
 ) -> Iterator[Load]:
-    """The same without waiting for its end, and without a verdict; it is over when the block ends."""
+    """The same without waiting for its end, and without a verdict; it is over when the block ends.
+
+    Connections wait for the pause after each answer, and at the end for `patience` for what is under way. With
+    no seconds each sends a single request.
+    """
     question = {
         "port": port,
         "streams": [[asdict(request) for request in stream] for stream in streams],
         "seconds": seconds,
         "connections": connections,
+        "pause": pause,
         "patience": patience,
     }
     process = subprocess.Popen(
@@ -193,7 +205,7 @@ class Tally:
         self.sample = self.sample or sample
 
     def told(self, seconds: float) -> Outcome:
-        times = sorted(self.times) or [0.0]
+        times = sorted(self.times) or [math.inf]
         return Outcome(
             count=len(self.times),
             seconds=seconds,
@@ -206,46 +218,86 @@ class Tally:
         )
 
 
+class Run:
+    """All connections of a load."""
+
+    def __init__(self, seconds: float, pause: float, patience: float) -> None:
+        self.seconds, self.pause, self.patience = seconds, pause, patience
+        self.tally, self.selector = Tally(), selectors.DefaultSelector()
+        self.resting: list[tuple[float, Connection]] = []  # by when they send again, the next first
+        self.began = time.perf_counter()
+
+    @property
+    def goes_on(self) -> bool:
+        return time.perf_counter() - self.began < self.seconds
+
+    def begin(self, connection: Connection) -> None:
+        self.selector.register(connection.socket, selectors.EVENT_READ, connection)
+        connection.send()
+
+    def end(self, connection: Connection) -> None:
+        self.selector.unregister(connection.socket)
+        connection.socket.close()
+
+    def work(self) -> Outcome:
+        while self.selector.get_map():
+            rest = self.resting[0][0] - time.perf_counter() if self.resting else 0.1
+            for key, _ in self.selector.select(min(0.1, max(0.0, rest))):
+                self.read(key.data)
+            self.wake()
+            if not self.goes_on:
+                self.give_up()
+        return self.tally.told(time.perf_counter() - self.began)
+
+    def read(self, connection: Connection) -> None:
+        try:
+            if not connection.receive():
+                return
+            self.tally.answered(connection)
+        except OSError as error:
+            self.tally.broke(str(error))
+            self.end(connection)
+            if self.goes_on:
+                connection.connect()
+                self.begin(connection)
+            return
+        if not self.goes_on:
+            self.end(connection)
+        elif self.pause:
+            self.resting.append((time.perf_counter() + self.pause, connection))
+        else:
+            connection.send()
+
+    def wake(self) -> None:
+        while self.resting and (self.resting[0][0] <= time.perf_counter() or not self.goes_on):
+            _, connection = self.resting.pop(0)
+            if self.goes_on:
+                connection.send()
+            else:
+                self.end(connection)
+
+    def give_up(self) -> None:
+        for key in list(self.selector.get_map().values()):
+            if time.perf_counter() - key.data.began > self.patience:
+                self.tally.broke("no answer")
+                self.end(key.data)
+
+
 def load(
-    port: int, streams: list[list[dict[str, Any]]], seconds: float, connections: int, patience: float
+    port: int,
+    streams: list[list[dict[str, Any]]],
+    seconds: float,
+    connections: int,
+    pause: float,
+    patience: float,
 ) -> Outcome:
     """Sends for so many seconds, then waits for what is still under way."""
     host = f"127.0.0.1:{port}"
     raw = [cycle([Request(**request).raw(host) for request in stream]) for stream in streams]
-    tally, selector = Tally(), selectors.DefaultSelector()
-    began = time.perf_counter()
+    run = Run(seconds, pause, patience)
     for number in range(connections):
-        connection = Connection(port, raw[number % len(raw)])
-        selector.register(connection.socket, selectors.EVENT_READ, connection)
-        connection.send()
-    while selector.get_map():
-        now = time.perf_counter()
-        for key, _ in selector.select(0.1):
-            _read(key.data, selector, tally, now - began < seconds)
-        for key in list(selector.get_map().values()) if now - began > seconds else []:
-            if now - key.data.began > patience:
-                selector.unregister(key.fileobj)
-                tally.broke("no answer")
-    return tally.told(time.perf_counter() - began)
-
-
-def _read(connection: Connection, selector: selectors.BaseSelector, tally: Tally, more: bool) -> None:
-    try:
-        if not connection.receive():
-            return
-        tally.answered(connection)
-    except OSError as error:
-        tally.broke(str(error))
-        selector.unregister(connection.socket)
-        connection.socket.close()
-        if more:
-            connection.connect()
-            selector.register(connection.socket, selectors.EVENT_READ, connection)
-    if more:
-        connection.send()
-    elif connection.socket.fileno() >= 0:
-        selector.unregister(connection.socket)
-        connection.socket.close()
+        run.begin(Connection(port, raw[number % len(raw)]))
+    return run.work()
 
 
 if __name__ == "__main__":

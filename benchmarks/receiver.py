@@ -36,10 +36,6 @@ class Partner:
         for port, hangs in zip(ports, (False, True), strict=False):
             listening = socket.create_server(("127.0.0.1", port), backlog=1024)
             self.selector.register(listening, selectors.EVENT_READ, (self.accept, hangs, bytearray()))
-        self.waking, self.woken = socket.socketpair()
-        self.woken.setblocking(False)
-        self.waking.setblocking(False)
-        signal.set_wakeup_fd(self.waking.fileno())
         signal.signal(signal.SIGUSR1, self.answer_kept)
         signal.signal(signal.SIGUSR2, self.wait_again)
 

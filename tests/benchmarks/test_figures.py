@@ -1,5 +1,7 @@
 """Figures: the two sides of a comparison in turn, and what a target makes of them."""
 
+import math
+
 import pytest
 
 from benchmarks.figures import (
@@ -61,6 +63,7 @@ def test_each_round_is_told():
         (under(5, "ms"), 5, False, "0 ms (0%)"),
         (under(5, "ms"), 12, False, "7 ms (140%)"),
         (under(5, "ms"), 4.9, True, ""),
+        (under(5, "ms"), math.inf, False, "any measure"),
     ],
 )
 def test_a_target_says_whether_it_is_met_and_by_how_much_it_is_missed(target, reached, met, missed_by):
@@ -107,6 +110,7 @@ def test_what_has_no_target_is_only_reported():
         (1.0, "1"),
         (0, "0"),
         (20.0, "20"),
+        (math.inf, "∞"),
     ],
 )
 def test_amounts_show_the_digits_that_count(value, text):
