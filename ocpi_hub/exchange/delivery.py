@@ -281,7 +281,7 @@ def attempt(platform: Platform, parcel: Parcel, now: datetime) -> Result:
     url = _url(parcel, method)
     ids = MessageIDs(delivery.message.request_id, delivery.message.correlation_id).child()
     try:
-        token, client = platform.token, transports.client_for(platform)
+        client = transports.client_for(platform)
     except UnreadableSecret as error:
         return Result(Verdict.TEMPORARY, f"our token for this partner: {error}")
     transports.release_connection()
@@ -292,6 +292,7 @@ def attempt(platform: Platform, parcel: Parcel, now: datetime) -> Result:
     except CallFailed as error:
         verdict = Verdict.PERMANENT if error.permanent else Verdict.TEMPORARY
         return Result(verdict, str(error), method, url, ids)
+    token = "" if answer.ok else platform.token  # of interest only where a complaint may repeat it
     result = _in_context(parcel, answer, judge(answer, now, token))._replace(method=method, url=url, ids=ids)
     may_lack_it = method == "PATCH" or delivery.key != delivery.parent_key
     if result.verdict is Verdict.PERMANENT and may_lack_it and parcel.model:

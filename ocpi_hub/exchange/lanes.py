@@ -41,8 +41,10 @@ logger = logging.getLogger(__name__)
 # Both are renewed after every call, so whoever has not renewed them for twice the time of a call is gone.
 LEASE = timedelta(seconds=2 * settings.HUB_TOTAL_TIMEOUT)
 CLAIM_EXPIRES = LEASE
-BATCH = 20  # deliveries claimed at a time, and results written at a time
-FLUSH_AFTER = 0.2  # seconds
+BATCH = (
+    20  # deliveries claimed at a time, and results written at a time; whoever dies meanwhile repeats so many
+)
+FLUSH_AFTER = 2.0  # seconds that a result may wait for others, to be written with them
 FAILURES_TO_OPEN = 5
 
 
@@ -99,10 +101,11 @@ def _work(lane: Lane) -> int:
     end = time.monotonic() + settings.HUB_DRAIN_SLICE
     tried = 0
     while time.monotonic() < end:
-        # Another drain may have taken the lane over; a fresh look at it must not make us the other one.
-        if not Lane.objects.filter(pk=lane.pk, holder=lane.holder).exists():
+        # Another drain may have taken the lane over, and the operator may have suspended the partner.
+        fresh = Lane.objects.select_related("platform").filter(pk=lane.pk, holder=lane.holder).first()
+        if fresh is None:
             break
-        lane.refresh_from_db(fields=["failures", "probe_at"])
+        lane = fresh
         claimed = claim(lane, timezone.now())
         if not claimed:
             break
@@ -129,11 +132,10 @@ def claim(lane: Lane, now: datetime) -> list[Delivery]:
 # Materialized: a plan may run a subquery once for each row, and its LIMIT would then hold for each run only.
 _CLAIM = """
 WITH next AS MATERIALIZED (
-    SELECT id FROM exchange_delivery due
-    WHERE platform_id = %(platform)s AND state = 'PENDING' AND next_attempt_at <= %(now)s AND NOT EXISTS (
-        SELECT FROM exchange_delivery other
-        WHERE other.platform_id = due.platform_id AND other.module = due.module
-            AND other.parent_key = due.parent_key AND other.state = 'SENDING')
+    SELECT id FROM exchange_delivery
+    WHERE platform_id = %(platform)s AND state = 'PENDING' AND next_attempt_at <= %(now)s
+        AND (module, parent_key) NOT IN (
+            SELECT module, parent_key FROM exchange_delivery WHERE platform_id = %(platform)s AND state = 'SENDING')
     ORDER BY {order} LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
 UPDATE exchange_delivery SET state = 'SENDING', claimed_at = %(now)s
 FROM next WHERE exchange_delivery.id = next.id AND state = 'PENDING'

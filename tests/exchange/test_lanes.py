@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from locations.models import Location
@@ -196,6 +197,34 @@ def test_nothing_is_sent_to_a_partner_that_is_suspended_or_left(cpo, emsp, chang
     assert states() == [PENDING]
 
 
+def test_a_partner_that_is_suspended_meanwhile_gets_nothing_more(cpo, emsp, monkeypatch):
+    push(cpo, "LOC1", "LOC2")
+    monkeypatch.setattr(lanes, "BATCH", 1)
+
+    def suspend(request):
+        Platform.objects.filter(pk=emsp.platform.pk).update(status="SUSPENDED")
+
+    emsp.answers.append(suspend)
+
+    assert lanes.drain(emsp.platform.pk) == 1
+    assert states() == [DELIVERED, PENDING]
+    assert len(emsp.calls) == 1
+
+
+def test_claims_are_made_without_comparing_each_delivery_with_every_other(cpo, emsp, rows_read):
+    push(cpo, *(f"LOC{number}" for number in range(200)))
+    Delivery.objects.update(state=DELIVERED)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE exchange_delivery")  # the statistics of a quiet hour: nothing is pending
+    Delivery.objects.filter(pk__in=Delivery.objects.order_by("id")[:150].values("pk")).update(state=PENDING)
+    Delivery.objects.filter(state=DELIVERED).update(state=SENDING, claimed_at=NOW)
+    lane = acquired(emsp.platform)
+    before = rows_read("exchange_delivery")
+
+    assert len(lanes.claim(lane, timezone.now())) == 20
+    assert rows_read("exchange_delivery") - before < 5 * 200
+
+
 def test_a_claim_that_expired_is_in_doubt_and_is_sent_as_the_state(cpo, emsp):
     push(cpo, "LOC1")
     lane = acquired(emsp.platform)
@@ -255,6 +284,25 @@ def test_a_delivery_that_arrived_is_finished(cpo, emsp):
     row = Delivery.objects.get()
     assert (row.state, row.tries, row.reason) == (DELIVERED, 1, "accepted")
     assert row.finished_at is not None
+
+
+@pytest.mark.parametrize(("seconds", "together"), [(0.5, [4]), (1.5, [2, 2, 0]), (30.0, [1, 1, 1, 1, 0])])
+def test_what_came_of_deliveries_is_written_for_several_at_once_but_soon(
+    cpo, emsp, monkeypatch, seconds, together
+):
+    push(cpo, "LOC1", "LOC2", "LOC3", "LOC4")
+    written = []
+    flush = lanes.flush
+    monkeypatch.setattr(
+        lanes, "flush", lambda lane, done, rest: written.append(len(done)) or flush(lane, done, rest)
+    )
+    monkeypatch.setattr(lanes.time, "monotonic", lambda: seconds * len(emsp.calls))
+    monkeypatch.setattr(lanes.settings, "HUB_DRAIN_SLICE", 3600.0)
+
+    lanes.drain(emsp.platform.pk)
+
+    assert states() == [DELIVERED] * 4
+    assert written == together
 
 
 def test_a_temporary_failure_waits_by_the_schedule_of_the_partner(cpo, emsp):

@@ -219,16 +219,9 @@ def test_many_messages_are_expanded_in_steps(cpo, emsp, monkeypatch):
     assert [key for key, _, _ in deliveries()] == [f"NL/ABC/LOC{number}" for number in range(5)]
 
 
-def rows_read(table):
-    """By this transaction, as PostgreSQL counts them."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = %s", [table]
-        )
-        return cursor.fetchone()[0]
-
-
-def test_many_messages_are_expanded_without_comparing_each_delivery_with_every_other(cpo, emsp, stranger):
+def test_many_messages_are_expanded_without_comparing_each_delivery_with_every_other(
+    cpo, emsp, stranger, rows_read
+):
     for number in range(300):
         publish(cpo.platform, object_id=f"OLD{number}")
     outbox.expand()
