@@ -2,11 +2,13 @@
 
 import json
 from contextlib import suppress
+from datetime import timedelta
 from io import StringIO
 
 import httpx
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 
 from locations.models import Location
@@ -98,6 +100,24 @@ def test_what_is_its_own_or_came_by_its_platform_needs_no_push(network, emsp, cp
     assert about(sister[1], "owner")["text"] == "BE*ONE, its owner, is on the same platform"
 
 
+@pytest.mark.usefixtures("transactional_db")
+def test_what_no_list_shows_yet_is_not_said_to_be_in_one(cpo, emsp) -> None:
+    older = connection.copy("older")
+    try:
+        with older.cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute("SELECT pg_current_xact_id()")
+        cpo.put(PUSHED, examples.location())
+
+        while_open = explain()[1]["listed"]
+    finally:
+        older.close()
+    # Older than all transactions there are, those of other databases on this server included.
+    Location.objects.update(inserted_in="3")
+
+    assert (while_open, explain()[1]["listed"]) == (False, True)
+
+
 # ------------------------------------------------------------------------------------- why it has it not
 def test_a_closed_pair_says_how_it_is_opened(cpo, emsp, deliver) -> None:
     row = agreements.settle("NL*ABC", "DE*MSP", "locations", allowed=False, note="contract ended")
@@ -118,6 +138,23 @@ def test_a_closed_pair_says_how_it_is_opened(cpo, emsp, deliver) -> None:
         "do": "manage.py agree --between NL-ABC DE-MSP --module locations --allow opens it",
         "agreement_id": row.pk,
     }
+
+
+def test_the_list_is_that_of_the_party_and_not_of_its_platform(cpo, network, deliver) -> None:
+    register(network, "TWO", "BE-ONE-EMSP", "BE-TWO-EMSP")
+    agreements.settle("NL*ABC", "BE*ONE", "locations", allowed=False)
+    cpo.put(PUSHED, examples.location())
+    deliver()
+
+    closed, opened = explain(party="BE-ONE")[1], explain(party="BE-TWO")[1]
+
+    assert [answers(found) for found in (closed, opened)] == [
+        (False, False, "newest"),
+        (True, True, "newest"),
+    ]
+    assert closed["answer"] == (
+        f"The platform of BE*ONE has {LOC1} as it is now, and BE*ONE may not see it: they have no agreement."
+    )
 
 
 def test_a_pair_that_is_closed_by_default_says_so(cpo, emsp, settings) -> None:
@@ -353,6 +390,17 @@ def test_a_part_that_did_not_change_is_not_late_for_another_one(cpo, emsp, deliv
     assert [explain(f"{LOC1}/{uid}")[0] for uid in ("EVSE1", "EVSE2")] == [0, 1]
 
 
+def test_what_waits_of_another_part_does_not_count(cpo, emsp, deliver) -> None:
+    cpo.put(PUSHED, examples.location(evses=[examples.evse(), {**examples.evse(), "uid": "EVSE2"}]))
+    deliver()
+    emsp.answers.append(lambda request: enveloped(http_status=503))
+    cpo.patch(f"{PUSHED}/EVSE2", {"status": "CHARGING", "last_updated": "2026-03-01T09:00:00Z"})
+    deliver()
+
+    assert [explain(f"{LOC1}/{uid}")[0] for uid in ("EVSE1", "EVSE2")] == [0, 1]
+    assert [explain(name)[0] for name in (LOC1, f"{LOC1}/EVSE2/1")] == [1, 1]
+
+
 def test_a_part_that_the_object_has_not_is_named(cpo, emsp) -> None:
     cpo.put(PUSHED, examples.location())
 
@@ -404,6 +452,19 @@ def test_a_refused_change_is_told_beside_the_state_that_is_here(cpo, emsp, deliv
 
     assert (code, found["has"]) == (0, "newest")
     assert "was refused: $.city" in about(found, "object")["text"]
+
+
+def test_what_was_refused_before_the_state_that_is_here_is_no_reason(cpo, emsp, deliver) -> None:
+    cpo.lists["locations"] = [examples.location(city=None)]
+    sync.pull_platform(cpo.platform.pk, "locations", full=True)
+    RefusedObject.objects.update(last_seen_at=timezone.now() - timedelta(hours=1))
+    cpo.put(PUSHED, examples.location())
+    deliver()
+
+    code, found = explain()
+
+    assert code == 0
+    assert [reason["about"] for reason in found["reasons"]] == ["delivery"]
 
 
 def test_a_deleted_object_says_who_was_told(cpo, emsp, deliver) -> None:

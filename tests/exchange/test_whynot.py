@@ -8,6 +8,7 @@ from locations.models import Location
 from ocpi_hub.exchange import whynot
 from ocpi_hub.exchange.models import Delivery
 from ocpi_hub.exchange.whynot import Facts, decide, decisive
+from ocpi_hub.partners import agreements
 from ocpi_hub.partners.models import Endpoint, Platform, Status
 from tests import examples
 from tests.partners import register
@@ -159,3 +160,19 @@ def test_the_number_of_queries_does_not_grow(cpo, emsp, network, deliver, django
 
 def words():
     return {platform.name: answer.word for platform, answer in whynot.answers(Location.objects.get())}
+
+
+def test_a_closed_pair_is_told_unless_another_party_of_the_platform_gets_it(cpo, emsp, network, deliver):
+    register(network, "TWO", "BE-ONE-EMSP", "BE-TWO-EMSP")
+    agreements.settle("NL*ABC", "DE*MSP", "locations", allowed=False)
+    agreements.settle("NL*ABC", "BE*ONE", "", allowed=False)
+    cpo.put("receiver/locations/NL/ABC/LOC1", examples.location())
+    deliver()
+
+    found = {platform.name: answer for platform, answer in whynot.answers(Location.objects.get())}
+
+    assert (found["MSP"].word, found["MSP"].text) == (
+        "not sent",
+        "it has no agreement with the owner on this module",
+    )
+    assert found["TWO"].word == "delivered"
