@@ -12,6 +12,7 @@ from tests.journeys.conftest import MakeHub
 from tests.journeys.hub import accepted, refusal
 from tests.journeys.pairs import (
     a_pair_that_closes_locations_exchanges_none_and_all_others_what_they_did,
+    a_pair_that_exchanges_nothing_does_not_find_each_other,
     when_it_opens_them_again_everything_is_as_it_was,
 )
 from tests.journeys.processes import wait_until
@@ -254,6 +255,7 @@ STORY = (
     lists_have_everybodys_objects_under_their_owners,
     a_pair_that_closes_locations_exchanges_none_and_all_others_what_they_did,
     when_it_opens_them_again_everything_is_as_it_was,
+    a_pair_that_exchanges_nothing_does_not_find_each_other,
 )
 
 
