@@ -1,13 +1,14 @@
 """What only sockets can show: the deadline, cut connections, the check of addresses."""
 
 import gzip
+import itertools
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -24,6 +25,7 @@ from ocpi_hub.protocol.client import (
     AnswerTooLarge,
     BrokenAnswer,
     CallFailed,
+    CutOff,
     PlatformClient,
     RefusedAddress,
     TimedOut,
@@ -155,6 +157,70 @@ def test_the_deadline_also_ends_an_answer_that_drips(platform: PlatformClient, p
     assert 0.25 < time.monotonic() - started < 2
     assert not failed.value.permanent
     assert platform.request("GET", f"http://127.0.0.1:{port}/", ids=IDS).ok
+
+
+def drip_headers(partner: socket.socket) -> Iterator[bytes]:
+    partner.recv(65_536)
+    yield b"HTTP/1.1 200 OK\r\nX: "
+    yield from itertools.repeat(b"x", 200)
+
+
+def drip_interim_answers(partner: socket.socket) -> Iterator[bytes]:
+    partner.recv(65_536)
+    yield from itertools.repeat(b"HTTP/1.1 102 Processing\r\n\r\n", 200)
+
+
+def drip_chunks(partner: socket.socket) -> Iterator[bytes]:
+    partner.recv(65_536)
+    yield b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    yield from itertools.repeat(b"1\r\nx\r\n", 200)
+
+
+def take_little(partner: socket.socket) -> Iterator[bytes]:
+    for _ in range(200):
+        partner.recv(64)
+        yield b""
+
+
+@contextmanager
+def playing(part: Callable[[socket.socket], Iterator[bytes]]) -> Iterator[str]:
+    """A partner that plays this part to one caller, a step every twentieth of a second; its URL."""
+    over = threading.Event()
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+
+        def play() -> None:
+            with listener.accept()[0] as partner, suppress(OSError):
+                for step in part(partner):
+                    partner.sendall(step)
+                    if over.wait(0.05):
+                        return
+
+        thread = threading.Thread(target=play, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        over.set()
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("part", "size"),
+    [(drip_headers, 2), (drip_interim_answers, 2), (drip_chunks, 2), (take_little, 2_000_000)],
+)
+def test_the_deadline_ends_every_way_to_be_slow(
+    platform: PlatformClient, part: Callable[[socket.socket], Iterator[bytes]], size: int
+) -> None:
+    """Each goes on for ten seconds, and then the connection is cut: that would be another failure."""
+    with playing(part) as url, pytest.raises(TimedOut):
+        platform.request("PUT", url, ids=IDS, body=b"x" * size, total_timeout=0.3)
+
+
+def test_who_takes_a_connection_and_closes_it_has_cut_it(platform: PlatformClient) -> None:
+    with playing(lambda partner: iter(())) as url, pytest.raises(CutOff):
+        platform.request("GET", url, ids=IDS)
 
 
 def test_the_deadline_also_ends_a_silent_answer(platform: PlatformClient) -> None:
