@@ -1,6 +1,9 @@
 """Requests for another party, on real processes: what a partner that never answers costs the others."""
 
+import socket
 import time
+from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -8,12 +11,13 @@ import pytest
 
 from simulator import ocpi
 from tests.journeys.conftest import MakeHub
-from tests.journeys.hub import Simulated, accepted
+from tests.journeys.hub import Hub, Simulated, accepted
 from tests.journeys.processes import wait_until
 
 pytestmark = pytest.mark.journey
 
 RELAYS = 8  # HUB_CONCURRENT_RELAYS
+PLACES = 96  # HUB_RELAYS_TOGETHER
 
 
 def to(party: str) -> dict[str, str]:
@@ -57,6 +61,90 @@ def test_a_partner_that_never_answers_costs_the_others_nothing(new_hub: MakeHub)
     silent.behave()
     wait_until(lambda: ask(cpo, "DE-MUM")[:2] == (200, 1000), 60, "it answers again and is asked again")
     assert well.status()["error_count"] == 0
+
+
+@pytest.fixture
+def silence() -> Iterator[int]:
+    """A port that takes connections, and nobody ever answers there."""
+    with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
+        yield int(listener.getsockname()[1])
+
+
+def hung_like(hub: Hub, partner: Simulated, party: str, port: int) -> int:
+    """A partner as this one is, at a port where nobody answers; its platform's id."""
+    columns = ", ".join(
+        name
+        for (name,) in hub.sql(
+            "SELECT quote_ident(column_name) FROM information_schema.columns"
+            " WHERE table_name = 'partners_platform' AND column_name NOT IN ('id', 'name')"
+        )
+    )
+    ((platform_id,),) = hub.sql(
+        f"INSERT INTO partners_platform (name, {columns}) SELECT %s, {columns} FROM partners_platform"
+        " WHERE id = %s RETURNING id",
+        party,
+        partner.platform_id,
+    )
+    hub.sql(
+        "INSERT INTO partners_party (platform_id, country_code, party_id, roles, invited_roles, business_details)"
+        " VALUES (%s, %s, %s, '{EMSP}', '{EMSP}', '{}')",
+        platform_id,
+        *party.split("-"),
+    )
+    hub.sql(
+        "INSERT INTO partners_endpoint (platform_id, module, role, url) VALUES (%s, 'tokens', 'SENDER', %s)",
+        platform_id,
+        f"http://127.0.0.1:{port}/tokens",
+    )
+    return int(platform_id)
+
+
+def test_ten_partners_that_never_answer_cost_the_others_nothing(new_hub: MakeHub, silence: int) -> None:
+    hub = new_hub(HUB_TOTAL_TIMEOUT="4")
+    cpo = hub.simulated("cpo", "NL-ABC", "--count", "1")
+    other_cpo = hub.simulated("cpo", "BE-CPO", "--count", "1")
+    well = hub.simulated("emsp", "DE-MSP", "--tokens", "3")
+    hung = {f"DE-H{n:02}": hung_like(hub, well, f"DE-H{n:02}", silence) for n in range(10)}
+    answers: list[tuple[int, int, float]] = []
+
+    with ThreadPoolExecutor(100) as pool:
+        waiting = [pool.submit(ask, cpo, party) for party in [*hung] * 10]
+        while not all(one.done() for one in waiting):
+            answers.append(ask(other_cpo, "DE-MSP"))
+        outcomes = Counter(one.result()[:2] for one in waiting)
+
+    # Whoever asked the well partner was answered, every time.
+    assert {answer[:2] for answer in answers} == {(200, 1000)}
+    assert len(answers) > 10
+    # Those who asked the others were told, most of them at once; none waits for ever.
+    assert outcomes.keys() <= {(200, 4002), (200, 4003), (429, 2000)}
+    assert 10 <= outcomes[200, 4002] < PLACES
+    assert hub.log("web").count("has not answered 5 requests in a row") <= 10
+    # Their sender has places again, and one who is well again is asked again.
+    assert ask(cpo, "DE-MSP")[:2] == (200, 1000)
+    hub.sql(
+        "UPDATE partners_endpoint SET url = (SELECT url FROM partners_endpoint WHERE platform_id = %s"
+        " AND module = 'tokens' AND role = 'SENDER') WHERE platform_id = %s",
+        well.platform_id,
+        hung["DE-H00"],
+    )
+    # What answers there now is another party's platform, and says so: that is an answer.
+    wait_until(lambda: ask(cpo, "DE-H00")[:2] == (200, 2001), 60, "it answers again and is asked again")
+
+
+def test_who_leaves_one_after_the_other_unanswered_is_asked_by_few(new_hub: MakeHub, silence: int) -> None:
+    hub = new_hub(HUB_TOTAL_TIMEOUT="1")
+    cpo = hub.simulated("cpo", "NL-ABC", "--count", "1")
+    well = hub.simulated("emsp", "DE-MSP", "--tokens", "3")
+    hung_like(hub, well, "DE-MUM", silence)
+
+    codes = [ask(cpo, "DE-MUM")[1] for _ in range(10)]
+
+    assert codes[:5] == [4002] * 5
+    assert 4003 in codes[5:]
+    assert "DE-MUM (#" in hub.log("web")
+    assert hub.log("web").count("has not answered 5 requests in a row") == 1
+    assert ask(cpo, "DE-MSP")[:2] == (200, 1000)
 
 
 def test_a_list_of_another_party_is_read_page_by_page_through_the_hub(hub: Any, party: Any) -> None:
