@@ -242,7 +242,11 @@ def application() -> Server:
     from django.conf import settings
     from django.core.wsgi import get_wsgi_application
 
-    return Server(get_wsgi_application(), settings.TRUSTED_PROXIES)
+    wsgi = get_wsgi_application()
+    from ocpi_hub.partners.directory import directory
+
+    directory.start()
+    return Server(wsgi, settings.TRUSTED_PROXIES)
 
 
 def port_problem(host: str, port: int) -> str:

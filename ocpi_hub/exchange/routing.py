@@ -15,6 +15,7 @@ from ocpi_hub.exchange.models import Callback
 from ocpi_hub.exchange.ownedobject import OwnedObject
 from ocpi_hub.partners import lookup
 from ocpi_hub.partners.agreements import Terms, decided
+from ocpi_hub.partners.directory import directory
 from ocpi_hub.partners.models import Endpoint, Party, Platform
 from ocpi_hub.protocol.headers import Routing
 from ocpi_hub.protocol.types import PartyRef
@@ -64,7 +65,8 @@ def to_whom(asked: Route, routing: Routing, module: str, role: str) -> Route:
 
 def towards(asked: Route, to: PartyRef, module: str, role: str, *, says: str = "it is for") -> Route:
     """A request on its way to another party, with all that is needed to get there. Raises UnknownReceiver."""
-    party = lookup.addressee(to.key, asked.sender.key, module, role)
+    wanted = (to.key, asked.sender.key, module, role)
+    party = directory.get(("party", *wanted), lambda: lookup.addressee(*wanted))
     if party is None:
         raise UnknownReceiver(f"{says} {to}, and this hub knows no such party")
     if not decided(party.agreement):

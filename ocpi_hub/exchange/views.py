@@ -28,6 +28,7 @@ from ocpi_hub.exchange.relay import Question
 from ocpi_hub.exchange.renderers import Documents, answer
 from ocpi_hub.exchange.routing import Route, from_whom, must_exchange, to_whom, towards
 from ocpi_hub.exchange.store import Stored
+from ocpi_hub.partners.authentication import RememberedToken
 from ocpi_hub.partners.models import Endpoint, Platform
 from ocpi_hub.partners.throttling import bulkhead
 from ocpi_hub.protocol.client import MEGABYTE, Answer, CallFailed
@@ -94,6 +95,7 @@ class OCPIView(APIView):
 class RoutedView(OCPIView):
     """An endpoint of a functional module: it reads the routing headers and answers with them."""
 
+    authentication_classes = [RememberedToken]
     module: ClassVar[str] = ""
     role: ClassVar[str]  # which interface it is
     routed: ClassVar[bool] = True

@@ -1,5 +1,7 @@
 """Whose credentials token is this? (transport_and_format.asciidoc, Authorization header)"""
 
+from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import NamedTuple
 
 from django.utils import timezone
@@ -9,6 +11,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from ocpi_hub.partners import lookup, secrets
+from ocpi_hub.partners.directory import directory
 from ocpi_hub.partners.models import IssuedToken, Platform
 from ocpi_hub.protocol.headers import token_candidates
 
@@ -26,6 +29,8 @@ class Presented(NamedTuple):
 class CredentialsToken(BaseAuthentication):
     """Sets request.user to the calling Platform and request.auth to what it Presented."""
 
+    issued_tokens = staticmethod(lookup.issued_tokens)
+
     def authenticate(self, request: Request) -> tuple[Platform, Presented]:
         header = request.META.get("HTTP_AUTHORIZATION", "")
         if not header:
@@ -33,7 +38,7 @@ class CredentialsToken(BaseAuthentication):
         candidates = token_candidates(header)
         if not candidates:
             raise AuthenticationFailed(f"the Authorization header is not of the form: {FORM}")
-        presented = find(candidates)
+        presented = find(candidates, self.issued_tokens)
         if presented.issued.first_used_at is None:
             note_first_use(presented.issued)
         return presented.issued.platform, presented
@@ -42,10 +47,24 @@ class CredentialsToken(BaseAuthentication):
         return "Token"
 
 
-def find(candidates: tuple[str, ...]) -> Presented:
+class RememberedToken(CredentialsToken):
+    """The same, where the Platform is only read: it may be one that other requests have at the same time."""
+
+    @staticmethod
+    def issued_tokens(digests: Iterable[str], now: datetime) -> list[IssuedToken]:
+        key = ("token", *digests)
+        found = directory.get(key, lambda: lookup.issued_tokens(digests, now) or None) or []
+        # Its time may have come since it was looked up.
+        return [row for row in found if row.expires_at is None or row.expires_at > now]
+
+
+def find(
+    candidates: tuple[str, ...],
+    issued_tokens: Callable[[Iterable[str], datetime], list[IssuedToken]] = lookup.issued_tokens,
+) -> Presented:
     """The one platform that a token, decoded or raw, belongs to; AuthenticationFailed otherwise (P02, P03)."""
     by_digest = {digest: token for token in candidates for digest in secrets.digests(token)}
-    rows = lookup.issued_tokens(by_digest, timezone.now())
+    rows = issued_tokens(by_digest, timezone.now())
     found = [Presented(by_digest[row.digest], row) for row in rows]
     found = [presented for presented in found if _encoding_is_allowed(presented, candidates)]
     if len({presented.issued.platform_id for presented in found}) != 1:
