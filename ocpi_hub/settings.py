@@ -206,12 +206,12 @@ MIDDLEWARE = [
     "ocpi_hub.exchange.middleware.OCPIMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "ocpi_hub.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "ocpi_hub.middleware.CsrfViewMiddleware",
+    "ocpi_hub.middleware.AuthenticationMiddleware",
+    "ocpi_hub.middleware.MessageMiddleware",
+    "ocpi_hub.middleware.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "ocpi_hub.urls"
 WSGI_APPLICATION = "ocpi_hub.wsgi.application"
