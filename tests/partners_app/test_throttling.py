@@ -17,6 +17,7 @@ from ocpi_hub.partners.throttling import Bulkhead, PartnerQuota, bulkhead
 def fresh(monkeypatch):
     """Another Redis, or none, may be named; nobody is paused."""
     monkeypatch.setattr(PartnerQuota, "paused_until", 0.0)
+    monkeypatch.setattr(PartnerQuota, "counted", {})
     throttling._redis.cache_clear()
     yield
     throttling._redis().close()
@@ -41,7 +42,32 @@ def test_requests_above_the_quota_wait_for_the_next_minute(cpo, emsp, noon):
 
 
 def test_a_new_minute_is_a_new_quota(cpo, noon):
+    cpo.platform.requests_per_minute = 50
     assert [PartnerQuota.count(cpo.platform, window) for window in (1, 1, 2, 1)] == [1, 2, 1, 3]
+
+
+def test_redis_is_told_of_a_busy_partner_several_requests_at_a_time(cpo, noon, monkeypatch):
+    cpo.platform.requests_per_minute = 300
+    clock = [1000.0]
+    monkeypatch.setattr(throttling.time, "monotonic", lambda: clock[0])
+    redis, counts, told = throttling._redis(), [], []
+    for _ in range(7):
+        counts.append(PartnerQuota.count(cpo.platform, 1))
+        told.append(int(redis.get(redis.keys("quota:*")[0])))
+    clock[0] += 0.2
+    # Another process has counted as well.
+    redis.incrby(redis.keys("quota:*")[0], 10)
+    counts.append(PartnerQuota.count(cpo.platform, 1))
+
+    assert counts == [1, 2, 3, 4, 5, 6, 7, 18]
+    assert told == [1, 1, 1, 1, 5, 5, 5]
+
+
+def test_a_busy_partner_is_stopped_at_its_quota_all_the_same(cpo, noon):
+    Platform.objects.update(requests_per_minute=300)
+    codes = [cpo.get("sender/tokens?limit=1").http_status for _ in range(303)]
+
+    assert codes == [200] * 300 + [429] * 3
 
 
 def test_counts_do_not_stay(cpo, noon):
