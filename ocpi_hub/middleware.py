@@ -1,13 +1,12 @@
 """Django's middleware for the pages that people look at; partners' requests pass it by.
 
-They have no session, no cookie, no user and no form, and looking for them would cost each request a share of its time.
+They have no session, no user and no messages, and looking for them would cost each request a share of its time.
 """
 
 from django.contrib.auth import middleware as auth
 from django.contrib.messages import middleware as messages
 from django.contrib.sessions import middleware as sessions
 from django.http import HttpRequest, HttpResponseBase
-from django.middleware import clickjacking, csrf
 from django.utils.deprecation import MiddlewareMixin
 
 
@@ -22,17 +21,9 @@ class SessionMiddleware(ForPeople, sessions.SessionMiddleware):
     pass
 
 
-class CsrfViewMiddleware(ForPeople, csrf.CsrfViewMiddleware):
-    pass
-
-
 class AuthenticationMiddleware(ForPeople, auth.AuthenticationMiddleware):
     pass
 
 
 class MessageMiddleware(ForPeople, messages.MessageMiddleware):
-    pass
-
-
-class XFrameOptionsMiddleware(ForPeople, clickjacking.XFrameOptionsMiddleware):
     pass

@@ -208,10 +208,10 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "ocpi_hub.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "ocpi_hub.middleware.CsrfViewMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
     "ocpi_hub.middleware.AuthenticationMiddleware",
     "ocpi_hub.middleware.MessageMiddleware",
-    "ocpi_hub.middleware.XFrameOptionsMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "ocpi_hub.urls"
 WSGI_APPLICATION = "ocpi_hub.wsgi.application"
