@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from locations.models import Location
 from ocpi_hub.exchange import outbox, sync
-from ocpi_hub.exchange.models import Delivery, Message, RefusedObject
+from ocpi_hub.exchange.lanes import FAILURES_TO_OPEN
+from ocpi_hub.exchange.models import Delivery, Lane, Message, RefusedObject
 from ocpi_hub.exchange.objectnames import named
 from ocpi_hub.partners import agreements
 from ocpi_hub.partners.models import Endpoint, Party, Platform, Status
@@ -592,3 +593,19 @@ def test_a_reason_is_a_line_with_who_must_act(cpo, emsp) -> None:
         "  role:      DE*MSP announces CPO, and locations are for EMSP, NSP, OTHER, NAP. "
         "DE*MSP: announce such a role in its credentials, if it has one and was invited in it"
     )
+
+
+def test_what_an_open_breaker_holds_says_when_it_is_tried(cpo, emsp, deliver) -> None:
+    probe = timezone.now() + timedelta(minutes=5)
+    cpo.put(PUSHED, examples.location())
+    outbox.expand()
+    Lane.objects.update_or_create(
+        platform=emsp.platform, defaults={"failures": FAILURES_TO_OPEN, "probe_at": probe}
+    )
+
+    code, found = explain()
+
+    reason = about(found, "delivery")
+    assert (code, found["answer"]) == (1, f"DE*MSP has not got {LOC1}: its lane is held.")
+    assert reason["text"] == f"held, it failed on the last ones, next probe at {probe:%Y-%m-%d %H:%M:%S}"
+    assert reason["who"] == "DE*MSP"
