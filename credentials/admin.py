@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models import Count, IntegerField, OuterRef, Prefetch, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -43,6 +43,11 @@ class PartyInline(admin.TabularInline):
     can_delete = False
     max_num = 0
     show_change_link = True
+    verbose_name_plural = "parties of its own"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Party]:
+        """Thousands may be behind a hub; they are listed under Parties."""
+        return super().get_queryset(request).filter(behind_hub=False)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.readonly_fields if may_ask(request.user) else self.readonly_fields[:-1]
@@ -89,7 +94,7 @@ class PlatformAdmin(CompactAdmin):
         return (
             super()
             .get_queryset(request)
-            .prefetch_related("parties")
+            .prefetch_related(Prefetch("parties", Party.objects.own()))
             .annotate(
                 waiting_deliveries=_count(Delivery.State.PENDING),
                 failed_deliveries=_count(Delivery.State.FAILED),

@@ -218,7 +218,7 @@ def ask(inquiry: Inquiry, provider: Provider, token: Token | None, seconds: floa
             StatusCode.UNKNOWN_TOKEN,
         )
     answer = relay.ask(
-        Route(inquiry.route.sender, to, provider.party),
+        inquiry.route.leading_to(to, provider.party),
         inquiry.question._replace(url=relay.below(provider.endpoint, inquiry.question)),
         inquiry.ids,
         timeout=provider.seconds if seconds is None else min(seconds, provider.seconds),

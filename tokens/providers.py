@@ -46,11 +46,15 @@ def by_key(keys: Iterable[str], operator: str) -> dict[str, Provider]:
 
 def asked_about_unknown_tokens(operator: str) -> list[Provider]:
     """Whom the operator of the hub wants asked whose a token is, as far as they are connected (P42)."""
-    parties = Party.objects.filter(
-        platform__asked_about_unknown_tokens=True,
-        platform__status=Status.CONNECTED,
-        roles__contains=[Token.owner_role],
-    ).exclude(platform__token_cipher="")
+    parties = (
+        Party.objects.own()
+        .filter(
+            platform__asked_about_unknown_tokens=True,
+            platform__status=Status.CONNECTED,
+            roles__contains=[Token.owner_role],
+        )
+        .exclude(platform__token_cipher="")
+    )
     return [provider for provider in _agreed_with(operator, parties) if provider.endpoint]
 
 

@@ -93,8 +93,14 @@ def judge(answer: Answer, now: datetime, token: str = "") -> Result:
         http_status=answer.http_status,
         status_code=_four_digits(answer.status_code),
         seconds=answer.duration,
+        refused=verdict is Verdict.TEMPORARY and _is_of_the_receiver(answer),
         retry_after=retry_after(answer.headers.get("Retry-After"), now),
     )
+
+
+def _is_of_the_receiver(answer: Answer) -> bool:
+    """A hub that is well, and cannot bring it to the party behind it."""
+    return 200 <= answer.http_status < 300 and 4000 <= (answer.status_code or 0) < 5000
 
 
 def _four_digits(status_code: int | None) -> int | None:

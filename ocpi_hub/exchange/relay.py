@@ -52,6 +52,8 @@ def connected(party: Party) -> Platform:
     platform: Platform = party.platform
     if platform.status == Status.OFFLINE:
         raise NotConnected(f"{party} is offline: it does not answer this hub for now")
+    if party.status != Status.CONNECTED and party.behind_hub:
+        raise NotConnected(f"{party} is {party.status} at the hub that it is behind")
     if platform.status != Status.CONNECTED or not platform.registered or not party.roles:
         raise NotConnected(f"{party} is not connected to this hub")
     return platform

@@ -9,8 +9,9 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from django.conf import settings
+from django.db.models import Prefetch
 
-from ocpi_hub.exchange.exceptions import InvalidParameters, UnknownReceiver
+from ocpi_hub.exchange.exceptions import HubError, InvalidParameters, UnknownReceiver
 from ocpi_hub.exchange.models import Callback
 from ocpi_hub.exchange.ownedobject import OwnedObject
 from ocpi_hub.partners import lookup
@@ -28,6 +29,13 @@ class Route(NamedTuple):
     to: PartyRef | None = None
     party: Party | None = None  # the addressee's row with platform and endpoint, see towards()
     roles: frozenset[str] = frozenset()  # of the sender
+    from_hub: bool = False  # whether another hub sends it, for itself or for a party behind it
+
+    def leading_to(self, to: PartyRef, party: Party) -> "Route":
+        """Raises HubError when it would go from hub to hub: that is how a request goes round for ever."""
+        if self.from_hub and party.behind_hub:
+            raise HubError(f"{to} is behind another hub, and what a hub sends goes to parties connected here")
+        return self._replace(to=to, party=party)
 
     def answer_headers(self) -> dict[str, str]:
         """Of what the addressee answers."""
@@ -43,7 +51,7 @@ class Receiver(NamedTuple):
 
     platform_id: int
     party: str  # its key
-    parties: list[str]  # the keys of all parties of that platform
+    parties: list[str]  # the keys of the parties there that it may be for
 
 
 def hub_party() -> PartyRef:
@@ -52,8 +60,9 @@ def hub_party() -> PartyRef:
 
 def from_whom(routing: Routing, platform: Platform) -> Route:
     """Who asks, as if it were the hub that is asked. Raises InvalidParameters."""
-    party = _sender(routing.sender, [party for party in platform.speaks_for if party.roles])
-    return Route(routing.sender or party.ref, roles=frozenset(party.roles))
+    party = _sender(routing.sender, platform)
+    roles = frozenset(party.roles)
+    return Route(routing.sender or party.ref, roles=roles, from_hub=party.behind_hub or "HUB" in roles)
 
 
 def to_whom(asked: Route, routing: Routing, module: str, role: str) -> Route:
@@ -71,13 +80,13 @@ def towards(asked: Route, to: PartyRef, module: str, role: str, *, says: str = "
         raise UnknownReceiver(f"{says} {to}, and this hub knows no such party")
     if not decided(party.agreement):
         raise closed(asked.sender, to, module)
-    return asked._replace(to=to, party=party)
+    return asked.leading_to(to, party)
 
 
-def must_exchange(owner: PartyRef, audience: str, module: str) -> None:
-    """Raise UnknownReceiver when an object for one party alone cannot go there."""
+def must_exchange(asked: Route, audience: str, module: str) -> None:
+    """Raise UnknownReceiver or HubError when an object for one party alone cannot go there."""
     to = PartyRef.parse(audience)
-    towards(Route(owner), to, module, Endpoint.Role.RECEIVER, says="it belongs to")
+    towards(asked, to, module, Endpoint.Role.RECEIVER, says="it belongs to")
 
 
 def owner_in(key: str) -> PartyRef:
@@ -96,16 +105,22 @@ def is_known(key: str) -> bool:
     return Party.objects.known().filter(key=key).exists()
 
 
-def _sender(named: PartyRef | None, parties: list[Party]) -> Party:
-    """The party in OCPI-from, which must be the platform's own; the only party when none is named (P57)."""
+def _sender(named: PartyRef | None, platform: Platform) -> Party:
+    """The party in OCPI-from, one of the platform's; its only party when none is named (P57)."""
+    own = [party for party in platform.speaks_for if party.roles]
     if named is None:
-        if len(parties) == 1:
-            return parties[0]
+        if len(own) == 1:
+            return own[0]
         raise InvalidParameters("OCPI-from is missing, and your platform speaks for more than one party")
-    for party in parties:
+    for party in own:
         if party.key == named.key:
             return party
-    raise InvalidParameters(f"OCPI-from names {named}, which is no party of your platform")
+    behind = platform.parties.filter(key=named.key, behind_hub=True).first()
+    if behind is None:
+        raise InvalidParameters(f"OCPI-from names {named}, which is no party of your platform")
+    # From here on the platform reads what this one party may read.
+    platform.speaks_for = [behind]
+    return behind
 
 
 def receivers(
@@ -117,7 +132,8 @@ def receivers(
     """
     withheld = model.withheld_from(owner) if owner else set()
     platforms = Platform.objects.reachable_for_push(model.module).exclude(pk__in=withheld)
-    for platform in platforms.prefetch_related("parties"):
+    # What is for everybody is for whoever is connected here: each hub serves its own clients (P39).
+    for platform in platforms.prefetch_related(Prefetch("parties", Party.objects.own())):
         if receiver := reader_at(platform, model, variant, owner, terms):
             yield receiver
 
@@ -126,7 +142,7 @@ def reader_at(
     platform: Platform, model: type[OwnedObject], variant: str, owner: str, terms: Terms | None
 ) -> Receiver | None:
     """The platform's first party that may see such an object of the owner."""
-    parties = list(platform.parties.all())
+    parties = [party for party in platform.parties.all() if not party.behind_hub]
     for party in parties:
         is_open = terms is None or not model.routed or terms.allow(owner, party.key, model.module)
         if is_open and model.is_for(set(party.roles), variant):
@@ -139,7 +155,8 @@ def addressees(module: str, keys: set[str]) -> Iterable[Receiver]:
     platforms = Platform.objects.filter(parties__key__in=keys).distinct()
     is_result = module == Callback.MODULE
     reachable = platforms.registered() if is_result else platforms.reachable_for_push(module)
-    for platform in reachable.prefetch_related("parties"):
+    named = Prefetch("parties", Party.objects.filter(key__in=keys))
+    for platform in reachable.prefetch_related(named):
         parties = [party.key for party in platform.parties.all()]
         yield Receiver(platform.pk, parties[0], parties)
 

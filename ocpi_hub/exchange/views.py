@@ -322,10 +322,13 @@ class ReceiverView(ObjectView):
 
     def keep(self, write: Write, address: Address, body: bytes) -> Stored:
         """Store and publish in one transaction (a push in six hops, docs/architecture.md)."""
+        if self.route.from_hub and not self.model.addressed:
+            # Each hub brings what is for everybody to its own clients, and to no hub (P39).
+            raise HubError("what a hub sends to everybody goes no further here; name a party in OCPI-to")
         with transaction.atomic():
             stored = write(self.model, address, body, self.platform, None)
             if stored.audience:
-                must_exchange(address.owner, stored.audience, self.module)
+                must_exchange(self.route._replace(sender=address.owner), stored.audience, self.module)
             if not stored.stale:
                 self.publish(address, stored, body)
         return stored
@@ -401,9 +404,21 @@ class ReceiverView(ObjectView):
 
     def must_own(self, owner: PartyRef) -> None:
         """Only the owner reads and writes here; to all others these objects do not exist (MET-07, P61)."""
-        if self.route.sender.key != owner.key or self.model.owner_role not in self.route.roles:
+        is_owner = self.route.sender.key == owner.key and self.model.owner_role in self.route.roles
+        if not is_owner and not self.is_hub_of(owner):
             raise NotFound(
                 f"{self.route.sender} sends this, and {self.model.module} of {owner} are pushed and read here"
                 f" by {owner} only, as {self.model.owner_role}",
                 StatusCode.INVALID_PARAMETERS,
             )
+
+    def is_hub_of(self, owner: PartyRef) -> bool:
+        """Another hub may send in its own name what a party behind it owns (P38), whose agreements count then."""
+        if "HUB" not in self.route.roles:
+            return False
+        behind = self.platform.parties.filter(key=owner.key, behind_hub=True)
+        if not behind.filter(roles__contains=[self.model.owner_role]).exists():
+            return False
+        if self.route.to:
+            must_exchange(self.route._replace(sender=owner), self.route.to.key, self.module)
+        return True

@@ -1,9 +1,11 @@
 """Which parties a platform may speak for (credentials.asciidoc; interpretations, P27).
 
 A party belongs to one platform. What the operator agreed with a partner is written into Party.invited_roles;
-a platform that was invited without naming parties may announce any that nobody else holds.
+a platform that was invited without naming parties may announce any that nobody else holds. What another hub tells of
+its clients gives way to both (docs/decisions/0009-parties-behind-another-hub.md).
 """
 
+import logging
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -12,6 +14,8 @@ from django.db import connection
 from ocpi_hub.partners.models import Party, Platform
 from ocpi_hub.protocol.credentials import CredentialsRole
 from ocpi_hub.protocol.types import PartyRef
+
+logger = logging.getLogger(__name__)
 
 CLAIMS_LOCK = 0x0C9100  # one registration at a time decides about parties
 
@@ -70,7 +74,7 @@ def announce(platform: Platform, roles: list[CredentialsRole]) -> None:
         if invited and claim not in invited:
             agreed = ", ".join(sorted(str(claim) for claim in invited))
             raise ClaimRefused(f"{claim} was not agreed with the operator of this hub, who expects {agreed}")
-    platform.parties.update(roles=[])
+    platform.parties.own().update(roles=[])
     for claim, role in zip(announced, roles, strict=True):
         _announce_one(_row(platform, claim), claim, role)
 
@@ -84,6 +88,8 @@ def _announce_one(party: Party, claim: Claim, role: CredentialsRole) -> None:
 
 def _row(platform: Platform, claim: Claim) -> Party:
     party = Party.objects.filter(key=claim.party.key).first()
+    if party and party.behind_hub:
+        return _taken_over(party, platform)
     if party and party.platform_id != platform.pk:
         raise ClaimRefused(
             f"{claim.party} already belongs to another platform of this hub", holder=party.platform
@@ -91,6 +97,27 @@ def _row(platform: Platform, claim: Claim) -> Party:
     return party or Party(
         platform=platform, country_code=claim.party.country_code, party_id=claim.party.party_id
     )
+
+
+def _taken_over(party: Party, platform: Platform) -> Party:
+    """One that was reached through another hub until now, and becomes this platform's own."""
+    logger.info("%s is no longer reached through %s: it is of %s now", party, party.platform, platform)
+    party.platform, party.behind_hub, party.told = platform, False, {}
+    party.roles, party.business_details = [], {}
+    return party
+
+
+def learn(hub: Platform, ref: PartyRef, told: dict[str, str]) -> bool:
+    """Reach a party through another hub, which tells its status by role; False when a platform has it itself."""
+    _lock()
+    party = Party.objects.filter(key=ref.key).first() or Party(behind_hub=True)
+    if not party.behind_hub and (party.roles or party.invited_roles):
+        return False
+    party.platform, party.behind_hub, party.told = hub, True, told
+    party.country_code, party.party_id = ref
+    party.roles, party.business_details = sorted(told), {}
+    party.save()
+    return True
 
 
 def _invited(platform: Platform) -> set[Claim]:

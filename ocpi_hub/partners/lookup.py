@@ -13,11 +13,11 @@ from django.db import connection, models
 from ocpi_hub.partners.models import Agreement, Endpoint, IssuedToken, Party, Platform, Status
 
 Row = TypeVar("Row", bound=models.Model)
-LATER = ("business_details",)  # read only when it is asked for
+LATER = ("business_details", "told")  # read only when it is asked for
 
 
 def issued_tokens(digests: Iterable[str], now: datetime) -> list[IssuedToken]:
-    """The valid tokens with these digests, with their platforms and those platforms' parties."""
+    """The valid tokens with these digests, with their platforms and those platforms' own parties."""
     with connection.cursor() as cursor:
         cursor.execute(_callers(), {"digests": list(digests), "now": now, "suspended": Status.SUSPENDED})
         rows = cursor.fetchall()
@@ -79,7 +79,7 @@ def _callers() -> str:
         SELECT {_columns(IssuedToken, "token")}, {_columns(Platform, "platform")}, {_columns(Party, "party")}
         FROM {IssuedToken._meta.db_table} token
         JOIN {Platform._meta.db_table} platform ON platform.id = token.platform_id
-        LEFT JOIN {Party._meta.db_table} party ON party.platform_id = platform.id
+        LEFT JOIN {Party._meta.db_table} party ON party.platform_id = platform.id AND NOT party.behind_hub
         WHERE token.digest = ANY(%(digests)s) AND (token.expires_at IS NULL OR token.expires_at > %(now)s)
             AND platform.status <> %(suspended)s
         ORDER BY token.id, party.id

@@ -145,6 +145,10 @@ class Platform(models.Model):
             raise ValidationError({"connect_timeout": f"It has only {whole:g} seconds for a whole answer."})
 
     @property
+    def is_hub(self) -> bool:
+        return self.party_with(["HUB"]) is not None
+
+    @property
     def registered(self) -> bool:
         return bool(self.token_cipher)
 
@@ -182,12 +186,12 @@ class Platform(models.Model):
 
     @cached_property
     def speaks_for(self) -> "list[Party]":
-        """Its parties, read once for this instance."""
-        return list(self.parties.all())
+        """Its own parties, read once for this instance; of a hub for a party behind it, that one (routing.py)."""
+        return list(self.parties.own())
 
     def party_with(self, roles: "list[str] | tuple[str, ...]") -> "Party | None":
-        """Its first party that has one of the roles."""
-        return self.parties.filter(roles__overlap=list(roles)).first()
+        """Its own first party that has one of the roles."""
+        return self.parties.own().filter(roles__overlap=list(roles)).first()
 
 
 class IssuedTokenQuerySet(models.QuerySet["IssuedToken"]):
@@ -261,6 +265,10 @@ class Endpoint(models.Model):
 
 
 class PartyQuerySet(models.QuerySet["Party"]):
+    def own(self) -> "PartyQuerySet":
+        """Of their platforms, not those that a hub told of its clients."""
+        return self.filter(behind_hub=False)
+
     def known(self) -> "PartyQuerySet":
         """Connected, or at least invited."""
         return self.exclude(roles=[], invited_roles=[])
@@ -293,6 +301,12 @@ class Party(models.Model):
         help_text="what the operator agreed that it may announce",
     )
     business_details: Any = models.JSONField(default=dict, blank=True, help_text="by role, as announced")
+    behind_hub = models.BooleanField(
+        default=False, help_text="its platform is another hub, which told this one of it"
+    )
+    told: Any = models.JSONField(
+        default=dict, blank=True, help_text="status by role, as the hub told that it is behind"
+    )
 
     objects = PartyQuerySet.as_manager()
 
@@ -313,6 +327,14 @@ class Party(models.Model):
     @property
     def ref(self) -> PartyRef:
         return PartyRef(self.country_code, self.party_id)
+
+    @property
+    def status(self) -> str:
+        """That of its platform; behind another hub that is there, what that one tells."""
+        if not self.behind_hub or self.platform.status != Status.CONNECTED:
+            return self.platform.status
+        best = (Status.CONNECTED, Status.OFFLINE, Status.SUSPENDED)
+        return next((status for status in best if status in self.told.values()), Status.PLANNED)
 
 
 class AgreementQuerySet(models.QuerySet["Agreement"]):

@@ -14,18 +14,36 @@ from ocpi_hub.partners.models import Endpoint, Party
 class PartyAdmin(admin.ModelAdmin):
     """Who is who; roles come from the partner, invited roles are the operator's."""
 
-    list_display = ["__str__", "platform", "roles", "invited_roles"]
-    list_filter = ["platform"]
+    list_display = ["__str__", "platform", "roles", "invited_roles", "reached"]
+    list_filter = ["behind_hub", "platform"]
     search_fields = ["country_code__iexact", "party_id__iexact", "platform__name__icontains"]
     list_select_related = ["platform"]
-    readonly_fields = ["platform", "country_code", "party_id", "roles", "business_details", "agreements"]
+    readonly_fields = [
+        "platform", "reached", "country_code", "party_id", "roles", "business_details", "agreements",
+    ]  # fmt: skip
+
+    @admin.display(description="reached")
+    def reached(self, row: Party) -> str:
+        """Where the hub learnt of it, and how that tells it to be."""
+        if not row.behind_hub:
+            return "directly"
+        told = ", ".join(f"{role} {status}" for role, status in sorted(row.told.items()))
+        return f"behind another hub, which told us: {told}"
 
     @admin.display(description="agreements")
     def agreements(self, row: Party) -> SafeString:
         return of_one(row)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        own = ["platform", "country_code", "party_id", "roles", "invited_roles", "business_details"]
+        own = [
+            "platform",
+            "reached",
+            "country_code",
+            "party_id",
+            "roles",
+            "invited_roles",
+            "business_details",
+        ]
         return [*own, "agreements"] if request.user.has_perm("partners.view_agreement") else own
 
     def has_add_permission(self, request: HttpRequest) -> bool:
