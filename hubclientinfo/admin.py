@@ -7,6 +7,7 @@ from django.http import HttpRequest
 
 from hubclientinfo.models import SEES, ClientInfo
 from ocpi_hub.exchange.admin import OwnedObjectAdmin
+from ocpi_hub.partners.models import Party
 
 _NEVER_SET = {"object_id", "missing_since", "deleted_at", "findings", "audience", "before_repairs"}
 
@@ -44,7 +45,15 @@ class ClientInfoAdmin(OwnedObjectAdmin):
     @admin.display(description="listed to")
     def listed_to(self, row: ClientInfo) -> str:
         if row.object_id:
-            return f"nobody: {row.object_id} told us"
+            return told_by(row)
         if row.audience:
             return f"the platform of {row.audience} alone"
         return ", ".join(role for role, seen in SEES.items() if row.role in seen)
+
+
+def told_by(row: ClientInfo) -> str:
+    """Which hub said so, and whether the party is reached through it."""
+    party = Party.objects.filter(key=row.owner_key).select_related("platform").first()
+    if party is None or party.platform_id == row.source_id:
+        return f"nobody: {row.object_id} told us"
+    return f"nobody: {row.object_id} told us, but {party.platform} has this party"

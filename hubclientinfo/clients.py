@@ -45,7 +45,8 @@ def _parameters() -> dict[str, Any]:
     }
 
 
-# client: parties in each role that they have or were invited in. A platform that the hub registers with by itself is
+# client: parties in each role that they have or were invited in; one behind another hub is what that hub tells,
+#     unless the hub itself is away. A platform that the hub registers with by itself is
 #     nobody's client before it has answered: it has no invitation.
 # pair: whether two parties with an agreement exchange anything at all; it compares bytes, as agreements do.
 # viewer: the parties of each platform, with the key that stands for the platform (viewer_of).
@@ -53,7 +54,8 @@ def _parameters() -> dict[str, Any]:
 _CANDIDATES = """
 WITH client AS (
     SELECT party.key, party.country_code, party.party_id, role.name AS role, role.name = ANY(party.roles) AS announced,
-        platform.id AS platform_id, platform.status
+        platform.id AS platform_id, party.behind_hub,
+        coalesce(nullif(party.told ->> role.name, 'CONNECTED'), platform.status) AS status
     FROM partners_party party JOIN partners_platform platform ON platform.id = party.platform_id
         CROSS JOIN LATERAL (SELECT DISTINCT unnest(party.roles || party.invited_roles)) role(name)
     WHERE role.name <> 'HUB' AND (platform.status <> 'PLANNED' OR EXISTS (
@@ -67,7 +69,7 @@ WITH client AS (
     FROM partners_agreement WHERE module = '' OR module = ANY(%(modules)s) GROUP BY first, second
 ), viewer AS (
     SELECT platform_id, first_value(key) OVER (PARTITION BY platform_id ORDER BY id) AS viewer, key AS party, roles
-    FROM partners_party
+    FROM partners_party WHERE NOT behind_hub
 ), sees AS (
     SELECT * FROM unnest(%(seers)s::text[], %(seen)s::text[]) AS sees(seer, seen)
 ), own AS (
@@ -77,16 +79,17 @@ WITH client AS (
     ) pair ON viewer.party = pair.one COLLATE "C" WHERE pair.open <> %(open)s
     UNION
     SELECT viewer.platform_id, viewer, client.key
-    FROM viewer CROSS JOIN client WHERE 'HUB' = ANY(viewer.roles) AND NOT %(open)s
+    FROM viewer CROSS JOIN client WHERE 'HUB' = ANY(viewer.roles) AND NOT %(open)s AND NOT client.behind_hub
     UNION
     SELECT viewer.platform_id, viewer, entry.owner_key
     FROM viewer JOIN entry ON entry.audience = viewer
 ), view AS (
-    SELECT own.*, about.role, exchanges, entry.status AS listed,
+    SELECT own.*, about.role, hub, exchanges, entry.status AS listed,
         bool_or(exchanges <> %(open)s OR entry.id IS NOT NULL) OVER (PARTITION BY own.viewer, own.key) AS needed
     FROM own JOIN (SELECT key, role FROM client UNION SELECT owner_key, role FROM entry) about USING (key)
         JOIN LATERAL (
-            SELECT bool_or(sees.seer = 'HUB' OR coalesce(pair.open, %(open)s)) AS exchanges
+            SELECT bool_or(sees.seer = 'HUB') AS hub,
+                bool_or(sees.seer = 'HUB' OR coalesce(pair.open, %(open)s)) AS exchanges
             FROM viewer JOIN sees ON sees.seer = ANY(viewer.roles) AND sees.seen = about.role
                 LEFT JOIN pair ON pair.first = least(viewer.party COLLATE "C", own.key COLLATE "C")
                     AND pair.second = greatest(viewer.party COLLATE "C", own.key COLLATE "C")
@@ -109,6 +112,7 @@ FROM view
     LEFT JOIN client ON client.key = view.key AND client.role = view.role
     LEFT JOIN entry ON entry.audience = '' AND entry.owner_key = view.key AND entry.role = view.role
 WHERE view.needed AND client.platform_id IS DISTINCT FROM view.platform_id
+    AND NOT (view.hub AND coalesce(client.behind_hub, false))
     AND (view.listed IS DISTINCT FROM CASE WHEN view.exchanges THEN client.status ELSE 'PLANNED' END
         OR view.exchanges AND NOT client.announced)
 ORDER BY 1, 2, 3, 8

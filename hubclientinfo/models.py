@@ -5,13 +5,16 @@ own clients is kept beside them, for nobody's list.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 from django.db import models
+from django.db.models import Q
 
-from ocpi_hub.exchange.ownedobject import OwnedObject, OwnedObjectQuerySet
+from ocpi_hub.exchange.ownedobject import Address, OwnedObject, OwnedObjectQuerySet
 from ocpi_hub.exchange.visibility import Share, Visible
 from ocpi_hub.partners.models import Party, Platform, Status
 from ocpi_hub.protocol import hub_client_info as chapter
+from ocpi_hub.protocol.types import PartyRef
 
 # Whom a party of a role has business with (interpretations, P134). The hub's own party is in nobody's list.
 SEES = {
@@ -50,7 +53,7 @@ class ClientInfo(OwnedObject):
     variant_in_query = False
     copied = ("role", "status")
     routed = False
-    pulled = False
+    hearsay = True
 
     role = models.CharField(max_length=5, default="")
     status = models.CharField(max_length=9, choices=Status, default=Status.PLANNED)
@@ -74,31 +77,39 @@ class ClientInfo(OwnedObject):
         return variant in seen_by(roles) if variant else bool(seen_by(roles))
 
     @classmethod
+    def place_of(cls, wire: Any, lister: str) -> tuple[Address, str]:
+        return Address(PartyRef(wire.country_code, wire.party_id), lister, (), wire.role), NOBODY
+
+    @classmethod
     def visible_to(cls, platform: Platform, asking: str = "") -> Visible:
         """Of each party that it has business with its own entries, or those for all."""
         visible, own = super().visible_to(platform, asking), viewer_of(platform.speaks_for)
         about = frozenset(cls.objects.filter(audience=own).values_list("owner_key", flat=True))
-        shares = [
-            share
-            for for_all in visible.shares
-            for share in (
-                for_all._replace(owners=for_all.owners | about),
-                Share(frozenset({own}), for_all.owners),
-            )
-        ]
+        hidden = behind_hubs() if platform.is_hub else frozenset()
+        shares = []
+        for for_all in visible.shares:
+            never = for_all.owners | hidden
+            shares += [for_all._replace(owners=never | about), Share(frozenset({own}), never)]
         return visible._replace(shares=tuple(shares))
 
     @classmethod
     def withheld_from(cls, owner_key: str) -> set[int]:
         """The platforms with entries of their own about this party, which are not told those for all."""
         own = cls.objects.filter(owner_key=owner_key).exclude(audience__in=["", NOBODY])
-        viewers = Platform.objects.filter(parties__key__in=own.values("audience"))
-        return set(viewers.values_list("pk", flat=True))
+        viewers = Q(parties__key__in=own.values("audience"))
+        if Party.objects.filter(key=owner_key, behind_hub=True).exists():
+            viewers |= Q(parties__behind_hub=False, parties__roles__contains=["HUB"])
+        return set(Platform.objects.filter(viewers).values_list("pk", flat=True))
 
 
 def seen_by(roles: set[str]) -> set[str]:
     """The roles of the parties that a platform with these roles may see."""
     return {seen for role in roles for seen in SEES.get(role, ())}
+
+
+def behind_hubs() -> frozenset[str]:
+    """What one hub told is never told to another, else two could point at each other (P39)."""
+    return frozenset(Party.objects.filter(behind_hub=True).values_list("key", flat=True))
 
 
 def viewer_of(parties: Iterable[Party]) -> str:

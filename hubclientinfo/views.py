@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -22,7 +21,7 @@ class ClientInfoSender(SenderView):
     model = ClientInfo
 
     def list(self) -> Response:
-        listing.reconcile(timezone.now())
+        listing.keep_true()
         return super().list()
 
 

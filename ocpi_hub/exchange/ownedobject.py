@@ -139,6 +139,7 @@ class OwnedObject(models.Model):
     final: ClassVar[tuple[str, str] | None] = None  # column and value of an object that changes no more
     routed: ClassVar[bool] = True  # a functional module, which has routing headers
     pulled: ClassVar[bool] = True  # partners' lists of it are read
+    hearsay: ClassVar[bool] = False  # whoever lists it tells of others, and tells it to this hub alone
     pulled_back_to: ClassVar[timedelta | None] = None  # a full pull asks for what is at most so old
     unknown: ClassVar[StatusCode] = StatusCode.INVALID_PARAMETERS  # with 404, when there is no such object
     repairs: ClassVar[tuple[tuple[str, str, Any, bool], ...]] = ()  # see repairs.py
@@ -233,6 +234,13 @@ class OwnedObject(models.Model):
     def audience_of(cls, wire: Any) -> str:
         """The key of the party that an object is for; empty when it is for every fitting role."""
         return ""
+
+    @classmethod
+    def place_of(cls, wire: Any, lister: str) -> tuple[Address, str]:
+        """Where an object belongs that stands in the list of this party, by its key, and its audience."""
+        variant = getattr(wire, cls.variant_field) if cls.variant_field else ""
+        owner = PartyRef(wire.country_code, wire.party_id)
+        return Address(owner, getattr(wire, cls.id_field), (), variant), cls.audience_of(wire)
 
     @classmethod
     def named_audience(cls, document: bytes) -> str:

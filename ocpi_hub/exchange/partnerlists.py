@@ -25,8 +25,10 @@ class PullFailed(Exception):
 class PartnerList:
     """One crawl through the list of one module of one party."""
 
-    def __init__(self, platform: Platform, module: str, party: Party, ids: MessageIDs) -> None:
-        self.platform, self.module, self.party, self.ids = platform, module, party, ids
+    def __init__(
+        self, platform: Platform, module: str, party: Party, ids: MessageIDs, *, routed: bool = True
+    ) -> None:
+        self.platform, self.module, self.party, self.ids, self.routed = platform, module, party, ids, routed
         self.read = 0  # pages
 
     def pages(self, date_from: datetime | None) -> Iterator[tuple[list[bytes], int | None]]:
@@ -79,7 +81,7 @@ class PartnerList:
         return _with(endpoint, parameters)
 
     def _get(self, client: PlatformClient, url: str) -> Answer:
-        routing = Routing(to=self.party.ref, sender=hub_party())
+        routing = Routing(to=self.party.ref, sender=hub_party()) if self.routed else None
         transports.release_connection()
         try:
             answer = client.request("GET", url, ids=self.ids.child(), routing=routing, limit=LIST_LIMIT)

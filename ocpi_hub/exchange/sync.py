@@ -19,7 +19,7 @@ from django.utils import timezone
 from ocpi_hub.exchange import missing, outbox, refusals, store
 from ocpi_hub.exchange.delivery import masked
 from ocpi_hub.exchange.models import Pull
-from ocpi_hub.exchange.ownedobject import Address, OwnedObject, owned_models
+from ocpi_hub.exchange.ownedobject import OwnedObject, owned_models
 from ocpi_hub.exchange.partnerlists import PartnerList, PullFailed
 from ocpi_hub.exchange.pulledobjects import Taken, clash, content_of, mark_of, name_of, second
 from ocpi_hub.exchange.repairs import RepairTable
@@ -110,7 +110,7 @@ def pull_platform(
         return []
     reports: list[Report] = []
     seen_owners: set[str] = set()
-    for party in found[0].parties.filter(roles__contains=[model.owner_role]):
+    for party in found[0].parties.own().filter(roles__contains=[model.owner_role]):
         if party.key in seen_owners:
             continue  # the partner answers for all its parties at once
         run = _Run(found[0], model, party, full=full, since=since, progress=progress)
@@ -149,7 +149,7 @@ class _Run:
         if self.full and model.pulled_back_to:
             self.date_from = timezone.now() - model.pulled_back_to
         self.ids = MessageIDs.new()
-        self.list = PartnerList(platform, model.module, party, self.ids)
+        self.list = PartnerList(platform, model.module, party, self.ids, routed=model.routed)
         self.repairs = RepairTable(platform, model)
         self.refusals: list[dict[str, str]] = []
         self.owners: set[str] = {party.key}
@@ -160,7 +160,7 @@ class _Run:
         # Objects that must not change, and came with other content or for another party.
         self.contradicted: set[tuple[str, ...]] = set()
         self.allowed = set(
-            platform.parties.filter(roles__contains=[model.owner_role]).values_list("key", flat=True)
+            platform.parties.own().filter(roles__contains=[model.owner_role]).values_list("key", flat=True)
         )
 
     def execute(self) -> Report:
@@ -179,7 +179,7 @@ class _Run:
                 raise
             else:
                 pull.state = Pull.State.DONE
-                if pull.full and pull.date_from is None:
+                if pull.full and pull.date_from is None and not self.model.hearsay:
                     missing.note(
                         self.model,
                         self.platform,
@@ -284,7 +284,7 @@ class _Run:
                 wire = self.repairs.mend(raw, self.party.ref, fault)
                 received = document.decode()
             owner = PartyRef(wire.country_code, wire.party_id)
-            if owner.key not in self.allowed:
+            if owner.key not in self.allowed and not self.model.hearsay:
                 raise InvalidObject("$.party_id", f"{owner} is no {self.model.owner_role} of this platform")
             if normalise_times(raw, self.model.wire) or received is not None:
                 incoming = store.Incoming(wire, store.sealed(raw))
@@ -294,18 +294,12 @@ class _Run:
             self._refuse(pull, raw, document, str(fault))
             return None
         self.owners.add(owner.key)
-        audience = self.model.audience_of(wire)
-        if audience and not self._knows(audience):
+        address, audience = self.model.place_of(wire, self.party.key)
+        if audience and not self.model.hearsay and not self._knows(audience):
             self.for_others[audience] += 1
             pull.refused += 1
             return None
         pull.repaired += received is not None
-        address = Address(
-            owner,
-            getattr(wire, self.model.id_field),
-            (),
-            getattr(wire, self.model.variant_field) if self.model.variant_field else "",
-        )
         return Taken(address, incoming, store.digest_of(raw), received, audience)
 
     def _knows(self, audience: str) -> bool:
@@ -321,7 +315,7 @@ class _Run:
             owner_key__in={item.address.owner.key for item in items},
         )
         if not self.model.addressed:
-            rows = rows.filter(audience="")
+            rows = rows.filter(audience__in={item.audience for item in items})
         return {mark_of(row.own_address, row.audience): row for row in rows.order_by("id")}
 
     def _is_news(self, pull: Pull, item: Taken, present: dict[tuple[str, ...], OwnedObject]) -> bool:
@@ -374,7 +368,8 @@ class _Run:
             messages.append(
                 outbox.message(self.model, item.address, result, self.platform, self.ids, bulk=True)
             )
-        outbox.publish_many(messages)
+        if not self.model.hearsay:
+            outbox.publish_many(messages)
 
     def _refuse(self, pull: Pull, raw: Any, document: bytes, reason: str) -> None:
         pull.refused += 1

@@ -429,20 +429,23 @@ def test_of_two_roles_at_one_address_the_last_one_told_is_read(hub):
 
 
 @pytest.mark.row("HCI-05")
-def test_what_another_hub_tells_is_for_nobodys_list_and_pushed_to_nobody(hub, network, cpo, emsp, deliver):
+def test_what_another_hub_tells_is_for_no_other_hub(hub, network, cpo, emsp, deliver):
+    """Our own clients see it in our list (tests/hubclientinfo/test_learning.py)."""
     other_hub = register(network, "Third", "FI-HB3-HUB")
-    for partner in (emsp, hub, other_hub):
+    for partner in (hub, other_hub):
         partner.get(LIST)
     deliver()
-    for partner in (emsp, hub, other_hub):
+    for partner in (hub, other_hub):
         partner.calls.clear()
 
     hub.put(ABOUT, info())
+    listing.keep_true()
     deliver()
 
-    for partner in (emsp, hub, other_hub):
+    for partner in (hub, other_hub):
         assert "SE*CLI CPO" not in statuses(partner)
         assert told(partner) == []
+    assert statuses(emsp)["SE*CLI CPO"] == "CONNECTED"
     assert other_hub.get(ABOUT).codes == (404, 2001)
 
 

@@ -227,7 +227,7 @@ def test_nothing_is_written_twice_and_one_query_tells(all_told, cpo, django_asse
     messages = Message.objects.count()
 
     with django_assert_num_queries(1):
-        assert listing.keep_true() == 0
+        assert listing.reconcile(timezone.now()) == 0
 
     assert Message.objects.count() == messages
 
