@@ -13,6 +13,7 @@ from benchmarks.table import Section
 
 # Each has NAME, a docstring and measure(quick) -> list[Figure].
 MEASUREMENTS: tuple[ModuleType, ...] = (relay, sessions, lists, bulkhead)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> int:
@@ -21,7 +22,8 @@ def main() -> int:
         for one in MEASUREMENTS:
             print(f"{one.NAME:<12} {(one.__doc__ or '').strip().splitlines()[0]}")
         return 0
-    signal.signal(signal.SIGTERM, interrupted)
+    for number in STOP_SIGNALS:
+        signal.signal(number, interrupted)
     chosen = [one for one in MEASUREMENTS if not options.only or one.NAME in options.only]
     machine = table.machine()
     print("\n".join(machine.lines()), flush=True)
@@ -71,7 +73,9 @@ def measured(one: ModuleType, quick: bool) -> Section:
 
 
 def interrupted(*_: object) -> None:
-    """TERM ends a run as Ctrl-C does, so that what was started is stopped."""
+    """Ends a run so that what was started is stopped and removed; asked again, that goes on."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
