@@ -12,16 +12,15 @@ import httpx
 from benchmarks import documents, filling, load, packages
 from benchmarks.figures import Figure, at_least, at_most, compared, side_by_side, single, under
 from benchmarks.hub import Hub, Partner, Registered
-from benchmarks.load import Request
+from benchmarks.load import Request, Side, cpu_of
 from benchmarks.processes import BadRun, answer_of, environment, free_port, listens, running
-from ocpi_hub.processes import Service
+from ocpi_hub.processes import Service, children
 from ocpi_hub.protocol.headers import authorization, next_link
 
 NAME = "lists"
 PAGE = 50
 PACKAGE = "extrawest-ocpi, from memory"
 PACKAGE_TOKEN = "the-token-of-a-measurement"  # noqa: S105
-CONNECTIONS = 16
 READERS = 8
 
 
@@ -56,19 +55,18 @@ def beside_the_package(hub: Hub, readers: list[Registered], seconds: float, roun
     known = {"Authorization": authorization(PACKAGE_TOKEN)}
     same = [[Request("GET", f"/ocpi/cpo/2.2.1/locations/?limit={PAGE}", known)]]
 
-    def side(port: int, streams: list[list[Request]], seconds: float = seconds) -> float:
-        return load.run(port, streams, seconds, connections=CONNECTIONS).per_second
-
-    with package(hub) as port:
-        must_be_alike(hub.port, asked[0][0], port, same[0][0])
-        side(hub.port, asked, 1.0), side(port, same, 1.0)
-        sides = side_by_side(partial(side, hub.port, asked), partial(side, port, same), rounds)
-    note = f"{CONNECTIONS} connections"
+    ours = Side(hub.port, hub.web)
+    with package(hub) as theirs:
+        must_be_alike(hub.port, asked[0][0], theirs.port, same[0][0])
+        ours.warm_up(asked, seconds)
+        theirs.warm_up(same, seconds)
+        sides = side_by_side(partial(ours.run, asked, seconds), partial(theirs.run, same, seconds), rounds)
+    note = cpu_of(ours, theirs)
     return [compared(f"page of {PAGE} Locations", "pages/s", PACKAGE, sides, at_least(20), note)]
 
 
 @contextmanager
-def package(hub: Hub) -> Iterator[int]:
+def package(hub: Hub) -> Iterator[Side]:
     port = free_port()
     service = Service(
         name="extrawest",
@@ -88,8 +86,8 @@ def package(hub: Hub) -> Iterator[int]:
         cwd=hub.folder,
         ready=lambda: listens(port),
     )
-    with running(service):
-        yield port
+    with running(service) as process:
+        yield Side(port, max(children(process.pid)))
 
 
 def must_be_alike(port: int, asked: Request, other: int, same: Request) -> None:

@@ -19,9 +19,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from itertools import cycle
+from statistics import median
 from typing import Any, Self
 
-from benchmarks.processes import ROOT, BadRun, environment
+from benchmarks.figures import amount
+from benchmarks.processes import ROOT, BadRun, cpu_milliseconds, environment
 from ocpi_hub.processes import kill_group
 
 # Written in the place of these when a request is sent; the time is as long as its mark.
@@ -85,6 +87,39 @@ def run(
     """Each connection repeats one of the streams, in order. Raises BadRun when any request fails."""
     with started(port, streams, seconds, connections=connections, pause=pause) as load:
         return load.outcome().without_failures()
+
+
+class Side:
+    """One side of a comparison: a server of one process, and what its CPU spends on a request."""
+
+    def __init__(self, port: int, pid: int) -> None:
+        self.port, self.pid = port, pid
+        self.spent: list[float] = []
+
+    def run(self, streams: Sequence[Sequence[Request]], seconds: float, *, connections: int = 16) -> float:
+        """Requests per second."""
+        before = cpu_milliseconds(self.pid)
+        outcome = run(self.port, streams, seconds, connections=connections)
+        self.spent.append((cpu_milliseconds(self.pid) - before) / outcome.count)
+        return outcome.per_second
+
+    def warm_up(self, streams: Sequence[Sequence[Request]], seconds: float) -> None:
+        """Connections, pools and caches are there before anything counts."""
+        self.run(streams, min(1.0, seconds))
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        self.spent.clear()
+
+    @property
+    def cpu(self) -> float:
+        """Milliseconds of one request, the median of its runs."""
+        return median(self.spent)
+
+
+def cpu_of(side: Side, other: Side) -> str:
+    """For a note."""
+    return f"CPU of the server's process: {amount(side.cpu)} ms a request, against {amount(other.cpu)} ms"
 
 
 class Load:

@@ -135,3 +135,9 @@ def memory_peak(pid: int) -> float:
 
 def threads(pid: int) -> int:
     return int(Path(f"/proc/{pid}/status").read_text().partition("Threads:")[2].split()[0])
+
+
+def cpu_milliseconds(pid: int) -> float:
+    """Of all its threads, in itself and in the kernel."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) * 1000 / os.sysconf("SC_CLK_TCK")

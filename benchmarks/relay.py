@@ -5,16 +5,17 @@ several, so that no limit of the hub for one partner is what is measured.
 """
 
 from contextlib import ExitStack
+from functools import partial
 
 from benchmarks import documents, load
-from benchmarks.figures import Figure, SideBySide, at_least, compared, side_by_side
+from benchmarks.figures import Figure, at_least, compared, side_by_side
 from benchmarks.hub import Hub, Partner, Registered
-from benchmarks.load import Request
+from benchmarks.load import Request, Side, cpu_of
 from benchmarks.processes import environment, free_port, serving
+from ocpi_hub.processes import children
 
 NAME = "relay"
 PARTIES = 8  # senders, and as many receivers
-CONNECTIONS = 16
 
 
 def measure(quick: bool) -> list[Figure]:
@@ -25,7 +26,7 @@ def measure(quick: bool) -> list[Figure]:
         stack.enter_context(serving("receiver", port, hub.folder, "benchmarks.receiver", str(port)))
         rival_env = environment(PASS_TO=f"http://127.0.0.1:{port}")
         command = ("benchmarks.rivals.server", "benchmarks.rivals.passthrough:application", str(rival))
-        stack.enter_context(serving("passthrough", rival, hub.folder, *command, env=rival_env))
+        passing = stack.enter_context(serving("passthrough", rival, hub.folder, *command, env=rival_env))
         operators, providers = partners(hub, f"http://127.0.0.1:{port}")
         figures = []
         asked = [asking(one, to) for one, to in zip(providers, operators, strict=True)]
@@ -34,18 +35,15 @@ def measure(quick: bool) -> list[Figure]:
             ("relay of GET tokens/<uid>", asked, at_least(0.6), ""),
             ("relay of PUT locations/<id>", pushed, None, "the hub keeps a copy of what it relays"),
         ):
-            sides = beside(hub.port, rival, streams, seconds, rounds)
+            relaying, bare = Side(hub.port, hub.web), Side(rival, max(children(passing.pid)))
+            for side in (relaying, bare):
+                side.warm_up(streams, seconds)
+            sides = side_by_side(
+                partial(relaying.run, streams, seconds), partial(bare.run, streams, seconds), rounds
+            )
+            note = "; ".join(filter(None, [cpu_of(relaying, bare), note]))
             figures.append(compared(name, "requests/s", "bare pass-through", sides, target, note))
         return figures
-
-
-def beside(port: int, rival: int, streams: list[list[Request]], seconds: float, rounds: int) -> SideBySide:
-    def side(port: int, seconds: float) -> float:
-        return load.run(port, streams, seconds, connections=CONNECTIONS).per_second
-
-    for each in (port, rival):
-        side(each, min(1.0, seconds))
-    return side_by_side(lambda: side(port, seconds), lambda: side(rival, seconds), rounds)
 
 
 def partners(hub: Hub, url: str) -> tuple[list[Registered], list[Registered]]:

@@ -10,14 +10,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 from benchmarks import documents, load
 from benchmarks.figures import Figure, at_least, compared, side_by_side
 from benchmarks.hub import Hub, Registered
-from benchmarks.load import Request
+from benchmarks.load import Request, Side, cpu_of
 from benchmarks.processes import ROOT, BadRun, environment, free_port, serving
-from benchmarks.relay import CONNECTIONS, partners
+from benchmarks.relay import partners
 from ocpi_hub.embedded import socket_folder
+from ocpi_hub.processes import children
 
 NAME = "sessions"
 SESSIONS = 200  # of each operator; each is created once and then updated
@@ -29,37 +31,38 @@ def measure(quick: bool) -> list[Figure]:
         hub = stack.enter_context(Hub())
         port, rival = free_port(), free_port()
         stack.enter_context(serving("receiver", port, hub.folder, "benchmarks.receiver", str(port)))
-        stack.enter_context(rivals(hub, rival))
+        other = Side(rival, stack.enter_context(rivals(hub, rival)))
+        full = Side(hub.port, hub.web)
         operators, providers = partners(hub, f"http://127.0.0.1:{port}")
         pushes = [pushing(one, to) for one, to in zip(operators, providers, strict=True)]
 
+        same = {
+            name: [[at(name, one) for one in stream] for stream in pushes] for name in ("bare", "framework")
+        }
+
         def through_the_hub() -> float:
-            pushed = load.run(hub.port, pushes, seconds, connections=CONNECTIONS).per_second
+            pushed = full.run(pushes, seconds)
             hub.settle()
             return pushed
 
-        def by(name: str) -> float:
-            streams = [[at(name, request) for request in stream] for stream in pushes]
-            return load.run(rival, streams, seconds, connections=CONNECTIONS).per_second
-
-        through_the_hub(), by("bare"), by("framework")  # the first round creates, all others update
-        bare = side_by_side(through_the_hub, lambda: by("bare"), rounds)
-        framework = side_by_side(through_the_hub, lambda: by("framework"), rounds)
+        # The first round creates, all others update.
+        through_the_hub(), other.run(same["bare"], seconds), other.run(same["framework"], seconds)
+        figures = []
+        for name, against, target in (
+            ("bare", "bare view: Struct and upsert", at_least(0.5)),
+            ("framework", "nested serializer, update_or_create", at_least(4)),
+        ):
+            full.begin_anew()
+            other.begin_anew()
+            sides = side_by_side(through_the_hub, partial(other.run, same[name], seconds), rounds)
+            note = f"{cpu_of(full, other)}; the worker delivers meanwhile on the same machine"
+            figures.append(compared("PUT Session", "requests/s", against, sides, target, note))
         with paused(hub.pid("worker")):
             alone = side_by_side(
-                lambda: load.run(hub.port, pushes, seconds, connections=CONNECTIONS).per_second,
-                lambda: by("bare"),
-                rounds,
+                partial(full.run, pushes, seconds), partial(other.run, same["bare"], seconds), rounds
             )
-        note = f"{CONNECTIONS} connections; the worker delivers meanwhile on the same machine"
-        unit = "requests/s"
-        return [
-            compared("PUT Session", unit, "bare view: Struct and upsert", bare, at_least(0.5), note),
-            compared(
-                "PUT Session", unit, "nested serializer, update_or_create", framework, at_least(4), note
-            ),
-            compared("PUT Session, worker paused", unit, "bare view: Struct and upsert", alone),
-        ]
+        name = "PUT Session, worker paused"
+        return [*figures, compared(name, "requests/s", "bare view: Struct and upsert", alone)]
 
 
 def pushing(operator: Registered, provider: Registered) -> list[Request]:
@@ -79,8 +82,8 @@ def at(name: str, request: Request) -> Request:
 
 
 @contextmanager
-def rivals(hub: Hub, port: int) -> Iterator[None]:
-    """Their Django, with a database of its own on the hub's PostgreSQL server."""
+def rivals(hub: Hub, port: int) -> Iterator[int]:
+    """The process of their Django, with a database of its own on the hub's PostgreSQL server."""
     hub.sql("CREATE DATABASE rivals")
     env = environment(
         DJANGO_SETTINGS_MODULE="benchmarks.rivals.settings", RIVALS_HOST=str(socket_folder(hub.var))
@@ -90,8 +93,8 @@ def rivals(hub: Hub, port: int) -> Iterator[None]:
     if done.returncode:
         raise BadRun(f"the rivals have no tables: {done.stderr[-2000:]}")
     server = ("benchmarks.rivals.server", "benchmarks.rivals.wsgi:application", str(port))
-    with serving("rivals", port, hub.folder, *server, env=env):
-        yield
+    with serving("rivals", port, hub.folder, *server, env=env) as process:
+        yield max(children(process.pid))
 
 
 @contextmanager
