@@ -211,7 +211,7 @@ class OwnedObject(models.Model):
         addressed, such as a Session, is shown to the party that it is for. Where the party that asks, by its
         key, has a role that may see the module, it is its agreements that count, else those of all that have.
         """
-        parties = platform.speaks_for
+        parties = platform.readers(asking)
         own = frozenset(party.key for party in parties)
         roles = {role for party in parties for role in party.roles}
         if not cls.is_for(roles):

@@ -118,8 +118,6 @@ def _sender(named: PartyRef | None, platform: Platform) -> Party:
     behind = platform.parties.filter(key=named.key, behind_hub=True).first()
     if behind is None:
         raise InvalidParameters(f"OCPI-from names {named}, which is no party of your platform")
-    # From here on the platform reads what this one party may read.
-    platform.speaks_for = [behind]
     return behind
 
 

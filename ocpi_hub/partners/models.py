@@ -186,8 +186,14 @@ class Platform(models.Model):
 
     @cached_property
     def speaks_for(self) -> "list[Party]":
-        """Its own parties, read once for this instance; of a hub for a party behind it, that one (routing.py)."""
+        """Its own parties, read once for this instance."""
         return list(self.parties.own())
+
+    def readers(self, asking: str) -> "list[Party]":
+        """The parties that a request of this one, by its key, reads for: its own, or the one behind it that asks."""
+        if not asking or any(party.key == asking for party in self.speaks_for):
+            return self.speaks_for
+        return list(self.parties.filter(key=asking, behind_hub=True))
 
     def party_with(self, roles: "list[str] | tuple[str, ...]") -> "Party | None":
         """Its own first party that has one of the roles."""

@@ -11,12 +11,15 @@ from hubclientinfo import learning, listing
 from hubclientinfo.models import ClientInfo
 from ocpi_hub.exchange import doorbell, lanes, outbox, sync
 from ocpi_hub.exchange.models import Delivery, Message
+from ocpi_hub.exchange.routing import from_whom
 from ocpi_hub.exchange.schedules import plan_pulls
 from ocpi_hub.partners import claims
 from ocpi_hub.partners.claims import Claim, ClaimRefused
 from ocpi_hub.partners.models import Agreement, Party, Platform
 from ocpi_hub.protocol.credentials import CredentialsRole
+from ocpi_hub.protocol.headers import Routing
 from ocpi_hub.protocol.locations import BusinessDetails
+from ocpi_hub.protocol.types import PartyRef
 from tests import examples
 from tests.conformance.calls import nothing_changes
 from tests.partners import Partner, register
@@ -312,6 +315,17 @@ def test_a_party_behind_a_hub_that_asks_here_reads_what_its_role_and_agreements_
 
     assert read("SE*PRO") == ["ABC"]
     assert read("SE*CLI") == read("SE*HB2") == []
+
+
+def test_a_platform_that_is_remembered_between_requests_stays_as_it_is(hub):
+    tell(hub, "SE*PRO", "EMSP")
+    platform = Platform.objects.get(pk=hub.platform.pk)
+
+    route = from_whom(Routing(None, PartyRef("SE", "PRO")), platform)
+
+    assert (route.roles, route.from_hub) == ({"EMSP"}, True)
+    assert [party.key for party in platform.readers("SE*PRO")] == ["SE*PRO"]
+    assert [party.key for party in platform.speaks_for] == ["SE*HB2"]
 
 
 # ------------------------------------------------------------------------------------------------- by its list
