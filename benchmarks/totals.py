@@ -19,31 +19,20 @@ def main() -> None:
 
 
 def answer(module: str, mend: bool = False, platform_id: int = 0) -> dict[str, Any]:
+    """The total that a platform is told, and the median of the milliseconds that it takes; or a tally that holds
+    what was filled in past the store."""
+    from ocpi_hub.exchange import tally
     from ocpi_hub.exchange.ownedobject import owned_models
-
-    model = owned_models()[module]
-    return mended(model) if mend else timed(model, platform_id)
-
-
-def mended(model: Any) -> dict[str, Any]:
-    """Count what was written past the store, as the hub does once a day."""
-    from ocpi_hub.exchange import tally
-
-    tally.mend(model)
-    tally.condense()
-    return {}
-
-
-def timed(model: Any, platform_id: int) -> dict[str, Any]:
-    """The total that a platform is told, and the median of the milliseconds that it takes."""
-    from ocpi_hub.exchange import tally
     from ocpi_hub.partners.models import Platform
 
-    platform = Platform.objects.get(pk=platform_id)
+    model = owned_models()[module]
+    if mend:
+        return {"mended": len(tally.mend(model))}
+    visible = model.visible_to(Platform.objects.get(pk=platform_id))
     took = []
     for _ in range(TIMES):
         began = time.perf_counter()
-        total = tally.total(model, model.visible_to(platform))
+        total = tally.total(model, visible)
         took.append((time.perf_counter() - began) * 1000)
     return {"total": total, "milliseconds": median(took)}
 
