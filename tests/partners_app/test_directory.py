@@ -219,6 +219,15 @@ def test_a_remembered_token_is_refused_when_its_time_is_over(remembering, cpo, m
     assert cpo.get("sender/tokens").http_status == 401
 
 
+def test_what_a_hub_tells_of_a_party_is_read_with_it(remembering, cpo, emsp):
+    told = {"EMSP": "OFFLINE"}
+    emsp.platform.parties.update(behind_hub=True, told=told)
+
+    party = lookup.addressee("DE*MSP", "NL*ABC", "tokens", "SENDER")
+
+    assert (party.told, party.status) == (told, "OFFLINE")
+
+
 def test_what_is_remembered_has_no_field_that_is_read_later(remembering, cpo, emsp):
     """A deferred field would be read from the database by whichever request comes to need it."""
     found = lookup.issued_tokens(
