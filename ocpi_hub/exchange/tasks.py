@@ -9,6 +9,10 @@ from django.utils import timezone
 
 from ocpi_hub.exchange import lanes, outbox, partitions, store, sweeper, sync, tally
 
+# Seconds until a full pull that could not begin is tried again: after a registration a partner may need a moment
+# to learn that it is registered, and knows no token of ours until then.
+AGAIN = (5, 60)
+
 
 @shared_task
 def expand() -> None:
@@ -41,10 +45,13 @@ def scheduled_pull(platform_id: int, module: str, full: bool = False) -> None:
 
 
 @shared_task
-def pull(platform_id: int, module: str, full: bool = False, since: str | None = None) -> None:
+def pull(platform_id: int, module: str, full: bool = False, since: str | None = None, tries: int = 0) -> None:
     """Fetch a partner's list of one module, for each of its parties."""
     moment = datetime.fromisoformat(since) if since else None
-    sync.pull_platform(platform_id, module, full=full, since=moment)
+    reports = sync.pull_platform(platform_id, module, full=full, since=moment)
+    if full and tries < len(AGAIN) and any(report.read_nothing for report in reports):
+        again = (platform_id, module, full, since, tries + 1)
+        pull.apply_async(again, countdown=AGAIN[tries], expires=AGAIN[tries] + 3600)
 
 
 @shared_task
