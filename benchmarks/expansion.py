@@ -13,11 +13,11 @@ from benchmarks.pushing import Pusher, operator, provider
 
 NAME = "expansion"
 LOCATIONS = 50
-WARM_UP = 10  # pushes
+WARM_UP = 3  # pushes
 
 
 def measure(quick: bool) -> list[Figure]:
-    rounds = 3 if quick else 40
+    rounds = 3 if quick else 15
     with ExitStack() as stack:
         one, *more = [Side(stack, count) for count in ((1, 20) if quick else (1, 100, 1000))]
         return [

@@ -24,7 +24,7 @@ def expand() -> None:
 @shared_task
 def drain(platform_id: int) -> None:
     """Work one partner's lane for a slice of time, and ask for another slice while there is more."""
-    if sweeper.drain(platform_id) and platform_id in lanes.due_platforms(timezone.now()):
+    if sweeper.drain(platform_id) and lanes.due_platforms(timezone.now(), platform_id):
         drain.apply_async((platform_id,), expires=60)
 
 

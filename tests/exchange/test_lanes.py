@@ -534,13 +534,15 @@ def test_lanes_that_are_held_are_not_named_as_due(cpo, emsp, stranger):
     acquired(emsp.platform)
 
     assert lanes.due_platforms(timezone.now()) == [stranger.platform.pk]
+    assert lanes.due_platforms(timezone.now(), stranger.platform.pk) == [stranger.platform.pk]
+    assert lanes.due_platforms(timezone.now(), emsp.platform.pk) == []
 
 
 @pytest.mark.parametrize(("tried", "due", "again"), [(3, True, True), (3, False, False), (0, True, False)])
 def test_a_drain_asks_for_another_slice_while_there_is_more(db, monkeypatch, tried, due, again):
     started = []
     monkeypatch.setattr(sweeper, "drain", lambda platform_id: tried)
-    monkeypatch.setattr(lanes, "due_platforms", lambda now: [7, 8] if due else [8])
+    monkeypatch.setattr(lanes, "due_platforms", lambda now, platform_id: [platform_id] if due else [])
     monkeypatch.setattr(tasks.drain, "apply_async", lambda args, expires: started.append(args))
     tasks.drain(7)
 
