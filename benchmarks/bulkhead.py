@@ -24,8 +24,7 @@ PARTNERS = 100
 SENDERS = 10  # of the relays to the others, and as many of those to the hung ones
 RELAYS = 200  # at the hung ones
 PAUSE = 0.1  # seconds between an answer and the next request of a connection
-EACH = 8  # HUB_CONCURRENT_RELAYS: so many wait for one partner
-TOGETHER = 48  # HUB_RELAYS_TOGETHER: so many wait for all partners
+HUNG = 10  # of the partners, at the most
 
 
 def measure(quick: bool) -> list[Figure]:
@@ -34,10 +33,10 @@ def measure(quick: bool) -> list[Figure]:
         hub = stack.enter_context(Hub())
         field = Field(hub, stack)
         field.run(0, 2.0)
-        threads_before = threads(hub.web)
-        figures = [line for hung in (1, 10) for line in beside_the_healthy(field, hung, seconds, rounds)]
-        lost = field.places_lost()
-        note = f"{TOGETHER} relays at once wait for hung partners, then these answer"
+        places, threads_before = field.places(), threads(hub.web)
+        figures = [line for hung in (1, HUNG) for line in beside_the_healthy(field, hung, seconds, rounds)]
+        lost = places - field.places()
+        note = f"before, {places} relays could wait for the hung, asked one after the other"
         name = "places for relays that are lost afterwards"
         return [
             *figures,
@@ -76,7 +75,7 @@ class Field:
         registered = hub.register(
             [
                 *(partner("EMSP", number, healthy) for number in range(2 * SENDERS)),
-                *(partner("CPO", number, hung if number < 10 else healthy) for number in range(PARTNERS)),
+                *(partner("CPO", number, hung if number < HUNG else healthy) for number in range(PARTNERS)),
             ]
         )
         self.senders, self.burdening = registered[:SENDERS], registered[SENDERS : 2 * SENDERS]
@@ -92,13 +91,13 @@ class Field:
             waited = burden.outcome().count
         self.tell(signal.SIGUSR2)
         others = self.others[-1]
-        if waited < min(EACH * hung, TOGETHER) // 2:
+        if waited < 2 * hung:
             raise BadRun(f"the hung partners were no burden: {waited} of {RELAYS} relays waited for them")
         # Who is refused is quickly answered; that is no relay.
         return math.inf if others.failed > others.count / 20 else others.p95
 
     def to_others(self, seconds: float) -> Outcome:
-        streams = self.relays(self.senders, self.partners[10:])
+        streams = self.relays(self.senders, self.partners[HUNG:])
         with load.started(self.hub.port, streams, seconds, connections=SENDERS, pause=PAUSE) as others:
             return others.outcome()
 
@@ -118,17 +117,18 @@ class Field:
         """USR1: the hung answer what waits, and go on answering; USR2: they hang again."""
         os.kill(self.receiver.pid, number)
 
-    def places_lost(self) -> int:
-        """How many of all places for relays cannot be taken at once any more."""
-        full = self.partners[: TOGETHER // EACH]
-        relays = [
-            [asking(self.burdening[number % SENDERS], full[number % len(full)])[0]]
-            for number in range(TOGETHER)
-        ]
-        with self.waiting(relays, TOGETHER) as burden:
-            time.sleep(2)
+    def places(self) -> int:
+        """How many relays the hub lets wait for each of the hung alone, in all: none more finds a place."""
+        return sum(self.places_of(one) for one in self.partners[:HUNG])
+
+    def places_of(self, to: Registered) -> int:
+        relays = [[asking(sender, to)[0]] for sender in self.burdening]
+        with self.waiting(relays, 2 * SENDERS) as burden:
+            time.sleep(1)
             self.tell(signal.SIGUSR1)
-            return TOGETHER - burden.outcome().count
+            waited = burden.outcome().count
+        self.tell(signal.SIGUSR2)
+        return waited
 
 
 def partner(role: str, number: int, port: int) -> Partner:
