@@ -127,3 +127,20 @@ def test_what_came_late_with_an_old_date_is_found_by_its_own_date(cpo, emsp):
 
     assert since_march == ["LOC1"]
     assert since_january == ["LOC1", "LOC2"]
+
+
+@pytest.mark.row("HUB-09", "HUB-25")
+def test_the_list_of_another_hub_is_read_by_naming_that_hub(network, emsp):
+    hub = register(network, "Peer", "SE-HB2-HUB")
+    hub.lists["locations"] = [
+        examples.location(country_code="SE", party_id="CLI", id=f"LOC{number}") for number in range(3)
+    ]
+    hub.page_size = 2
+
+    first = emsp.get("sender/locations?limit=2", **to("SE*HB2"))
+    last = emsp.get(first.next_path, **to("SE*HB2"))
+
+    assert [*first.data, *last.data] == hub.lists["locations"]
+    assert [legs(page.headers) for page in (first, last)] == [("SE*HB2", "DE*MSP")] * 2
+    assert [legs(call.headers) for call in hub.calls] == [("DE*MSP", "SE*HB2")] * 2
+    assert last.next_path == ""

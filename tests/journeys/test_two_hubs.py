@@ -184,6 +184,20 @@ def what_is_for_everybody_stays_with_the_clients_of_its_hub(hubs: Hubs) -> None:
     assert "FORALL" not in {one["id"] for one in hubs.msp.list("locations")}
 
 
+def and_is_read_there_by_whoever_names_that_hub(hubs: Hubs) -> None:
+    found: list[str] = []
+    following: str | None = "sender/locations?limit=4"
+    while following:
+        answer = hubs.msp.call("GET", following, **to("NL-HUB"))
+        found += [one["id"] for one in accepted(answer)["data"]]
+        assert ends(answer.headers) == ("NL*HUB", "DE*MSP")
+        following = ocpi.next_link(answer.headers.get("Link"))
+        assert following is None or following.startswith(hubs.far.url)
+
+    # Not what went to one party alone.
+    assert found == [*(one["id"] for one in hubs.abc.objects("locations").values()), "FORALL"]
+
+
 # ----------------------------------------------------------------------------------------------- who is not there
 def who_is_at_neither_is_4001_at_once(hubs: Hubs) -> None:
     since = hubs.mark()
@@ -233,6 +247,7 @@ STORY = (
     a_command_its_result_the_session_and_the_cdr_find_their_way,
     a_session_that_names_nobody_goes_through_each_hub_once,
     what_is_for_everybody_stays_with_the_clients_of_its_hub,
+    and_is_read_there_by_whoever_names_that_hub,
     who_is_at_neither_is_4001_at_once,
     while_the_other_hub_is_away_its_clients_are_and_get_the_state_when_it_is_back,
 )
