@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Count, Exists, OuterRef, Q, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from ocpi_hub.exchange import missing, outbox, refusals, store
@@ -33,7 +32,6 @@ from ocpi_hub.protocol.types import PartyRef
 logger = logging.getLogger(__name__)
 
 FIRST_PULL_WITHIN = timedelta(seconds=30)  # of the registration; else the sweep begins it
-FIRST_TRIES = 5  # of a first pull that fails; the schedule goes on
 ABANDONED_AFTER = timedelta(minutes=5)  # without a page: whoever ran the pull is gone
 CHUNK = 200  # objects stored in one transaction, so that none is open for long
 MOST_PAGES = 20_000  # of one list
@@ -75,18 +73,14 @@ def sources(platform_id: int | None = None, module: str | None = None) -> list[t
 
 
 def never_pulled(now: datetime) -> list[tuple[int, str]]:
-    """(platform id, module) of lists that nobody has read a while after the registration, or that failed just then.
+    """(platform id, module) of lists that nobody has begun to read a while after the registration.
 
-    The registration asks for that by a task, which is lost when Redis is away. And whoever started the handshake may
-    not know our token yet when the first page is asked for: he hears of it in our answer.
+    The registration asks for that by a task, which is lost when Redis is away.
     """
     models = {name: model for name, model in owned_models().items() if model.pulled}
-    pulls = Pull.objects.filter(platform=OuterRef("platform"), module=OuterRef("module"))
-    just_now = Q(touched_at__gt=now - FIRST_PULL_WITHIN)
-    tries = pulls.order_by().values("platform").annotate(count=Count("pk")).values("count")
-    waiting = Endpoint.objects.alias(tries=Coalesce(Subquery(tries), 0)).filter(
-        ~Exists(pulls.filter(~Q(state=Pull.State.FAILED) | just_now)),
-        tries__lt=FIRST_TRIES,
+    begun = Pull.objects.filter(platform=OuterRef("platform"), module=OuterRef("module"))
+    waiting = Endpoint.objects.filter(
+        ~Exists(begun),
         role=Endpoint.Role.SENDER,
         module__in=models,
         platform__in=Platform.objects.registered().filter(connected_at__lt=now - FIRST_PULL_WITHIN),

@@ -866,26 +866,3 @@ def test_a_pulled_time_far_ahead_does_not_block_what_comes_next(cpo):
 
     assert (report.pull.changed, report.pull.stale) == (1, 0)
     assert Location.objects.get().name == "Right"
-
-
-def test_a_first_pull_that_fails_is_tried_again_a_few_times_and_a_later_one_is_not(cpo):
-    now = timezone.now()
-    Platform.objects.filter(pk=cpo.platform.pk).update(connected_at=now - timedelta(hours=1))
-    cpo.platform.endpoints.exclude(module="locations").delete()
-    wanted = [(cpo.platform.pk, "locations")]
-    cpo.answers.append(lambda request: httpx.Response(401))
-    for _ in range(sync.FIRST_TRIES - 1):
-        sync.pull_platform(cpo.platform.pk, "locations")
-        assert sync.never_pulled(now) == []
-        assert sync.never_pulled(timezone.now() + timedelta(seconds=31)) == wanted
-
-    sync.pull_platform(cpo.platform.pk, "locations")
-    assert sync.never_pulled(timezone.now() + timedelta(seconds=31)) == []
-
-    Pull.objects.all().delete()
-    cpo.answers.clear()
-    cpo.lists["locations"] = []
-    sync.pull_platform(cpo.platform.pk, "locations")
-    cpo.answers.append(lambda request: httpx.Response(401))
-    sync.pull_platform(cpo.platform.pk, "locations")
-    assert sync.never_pulled(timezone.now() + timedelta(seconds=31)) == []
