@@ -27,7 +27,7 @@ class Member(NamedTuple):
 
 
 CAST = {
-    "abc": Member("cpo", ("NL-ABC",), ("--count", "4", "--speed", "3000")),
+    "abc": Member("cpo", ("NL-ABC",), ("--count", "4", "--speed", "60")),
     "one": Member("cpo", ("BE-ONE", "BE-TWO"), ("--count", "4")),
     "ops": Member("cpo", ("FR-OPS",), ("--count", "4")),
     "msp": Member("emsp", ("DE-MSP",), ("--tokens", "4", "--seed", "msp")),

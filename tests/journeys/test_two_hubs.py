@@ -55,7 +55,7 @@ def two_hubs(new_hub: MakeHub) -> Hubs:
     """The second registers with the first, as any platform would."""
     near = new_hub(HUB_RETRY_SCHEDULE=PATIENT)
     far = new_hub(HUB_COUNTRY_CODE="CH", HUB_PARTY_ID="HU2")
-    abc = near.simulated("cpo", "NL-ABC", "--count", "5", "--page-size", "2", "--speed", "3000")
+    abc = near.simulated("cpo", "NL-ABC", "--count", "5", "--page-size", "2", "--speed", "60")
     pro = near.simulated("emsp", "AT-PRO", "--tokens", "2", "--seed", "pro")
     msp = far.simulated("emsp", "DE-MSP", "--tokens", "2", "--seed", "msp")
     ops = far.simulated("cpo", "FR-OPS", "--count", "2", "--seed", "ops")
