@@ -63,7 +63,7 @@ def test_a_client_is_made_on_its_partners_terms():
 
     with transports.client_for(platform) as client:
         assert (client._connect_timeout, client.total_timeout) == (1.0, 7.0)
-        assert client._client._transport._free.qsize() == 2 + transports.BESIDES
+        assert client._transport._free.qsize() == 2 + transports.BESIDES
 
 
 def test_nobody_has_less_for_an_answer_than_to_connect(settings):

@@ -220,7 +220,7 @@ def test_no_repr_shows_the_token() -> None:
     platform = client(answering())
     answer = get(answering(content=b'{"status_code":1000,"data":{"token":"secret.C"}}'))
 
-    assert "secret" not in repr(platform) + repr(vars(platform)["_client"]) + repr(answer)
+    assert "secret" not in repr(platform) + repr(vars(platform)["_transport"]) + repr(answer)
 
 
 def redirects(*hops: tuple[int, str]) -> tuple[Partner, list[httpx.Request]]:
