@@ -5,6 +5,7 @@ one Delivery per receiving platform, by one INSERT … SELECT, however many rece
 """
 
 import logging
+from functools import cache
 from typing import NamedTuple
 
 from django.db import connection, transaction
@@ -15,7 +16,7 @@ from ocpi_hub.exchange import doorbell
 from ocpi_hub.exchange.models import Callback, Delivery, Message
 from ocpi_hub.exchange.ownedobject import Address, OwnedObject, owned_models
 from ocpi_hub.exchange.routing import Receiver, addressees, owner_in, receivers
-from ocpi_hub.exchange.store import Stored
+from ocpi_hub.exchange.store import Sequel, Stored
 from ocpi_hub.partners.agreements import Terms
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol.headers import MessageIDs
@@ -112,11 +113,31 @@ def cover(model: type[OwnedObject], address: Address, audience: str) -> None:
     waiting.update(state=Delivery.State.ABSORBED, finished_at=now, reason="its owner delivered it directly")
 
 
+def as_sequel(message: Message) -> Sequel:
+    """Note it by the statement that writes the object; whoever runs that rings afterwards."""
+    names = [name for name in _columns() if name != "row_id"]
+    values = ", ".join(["%s"] * len(names))
+    return Sequel(
+        f"INSERT INTO {Message._meta.db_table} (row_id, {', '.join(names)}) SELECT id, {values} FROM written",  # noqa: S608
+        [getattr(message, name) for name in names],
+    )
+
+
+def ring() -> None:
+    transaction.on_commit(doorbell.ring)
+
+
+@cache
+def _columns() -> list[str]:
+    """Those of a message that the database does not fill in."""
+    return [field.attname for field in Message._meta.concrete_fields if field.attname not in _SET_LATER]
+
+
 def publish_many(messages: list[Message]) -> None:
     """One INSERT; its text is made here, which costs a fraction of having it made for every push."""
     if not messages:
         return
-    names = [field.attname for field in Message._meta.concrete_fields if field.attname not in _SET_LATER]
+    names = _columns()
     row = f"({', '.join(['%s'] * len(names))})"
     with connection.cursor() as cursor:
         cursor.execute(
@@ -124,7 +145,7 @@ def publish_many(messages: list[Message]) -> None:
             f" VALUES {', '.join([row] * len(messages))}",
             [getattr(message, name) for message in messages for name in names],
         )
-    transaction.on_commit(doorbell.ring)
+    ring()
 
 
 def expand() -> set[int]:

@@ -285,6 +285,12 @@ class OwnedObject(models.Model):
             cls.project(row_id, wire, None)
 
     @classmethod
+    def is_one_row(cls) -> bool:
+        """Whether a whole object is written with its row alone, without tables beside it."""
+        own = (cls.project.__func__, cls.project_many.__func__)  # type: ignore[attr-defined]  # of classmethods
+        return own == (OwnedObject.project.__func__, OwnedObject.project_many.__func__)  # type: ignore[attr-defined]
+
+    @classmethod
     def variant_of(cls, text: str | None) -> str:
         """The variant that a request names, or the default. ValueError when there is no such."""
         if not cls.variant_field:

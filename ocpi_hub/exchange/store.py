@@ -5,6 +5,7 @@ or fall together. A push that is older than what is stored is accepted and left 
 """
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -55,19 +56,35 @@ class Incoming(NamedTuple):
     document: str
 
 
-def put(model: Model, address: Address, body: bytes, source: Platform, audience: str | None = None) -> Stored:
+class Sequel(NamedTuple):
+    """What one statement does besides with the rows that it wrote: SQL over `written`, which has their `id`."""
+
+    sql: str
+    parameters: list[Any]
+
+
+def put(
+    model: Model,
+    address: Address,
+    body: bytes,
+    source: Platform,
+    audience: str | None = None,
+    then: Callable[[str], Sequel] | None = None,
+) -> Stored:
     """Create or replace an object, or a part of one. Raises InvalidObject, MalformedJSON, OCPIError.
 
     `audience` is the receiver of a push that went to one party; without it the object says whom it is for.
+    `then` is for whole objects: it is asked, with the audience, before anything is written, and may raise.
     """
     raw = as_object(parse(body))
     if address.children:
         return _write_part(model, address, source, audience, lambda _: raw)
     incoming = examine(model, raw, body)
     agree(model, address, incoming.wire)
+    named = model.audience_of(incoming.wire) if audience is None else audience
     if model.addressed and audience is None:
-        _must_stay_with_its_party(model, address, model.audience_of(incoming.wire))
-    return save(model, address, incoming, source, audience)
+        _must_stay_with_its_party(model, address, named)
+    return save(model, address, incoming, source, named, then(named) if then else None)
 
 
 def patch(
@@ -234,14 +251,21 @@ class Writing(NamedTuple):
 
 
 def save(
-    model: Model, address: Address, incoming: Incoming, source: Platform, audience: str | None = None
+    model: Model,
+    address: Address,
+    incoming: Incoming,
+    source: Platform,
+    audience: str | None = None,
+    sequel: Sequel | None = None,
 ) -> Stored:
     """Write one object, unless the present row is newer."""
     audience = model.audience_of(incoming.wire) if audience is None else audience
-    return save_many(model, [Writing(address, incoming, audience=audience)], source)[0]
+    return save_many(model, [Writing(address, incoming, audience=audience)], source, sequel)[0]
 
 
-def save_many(model: Model, writings: list[Writing], source: Platform) -> list[Stored]:
+def save_many(
+    model: Model, writings: list[Writing], source: Platform, sequel: Sequel | None = None
+) -> list[Stored]:
     """Write different objects by one upsert of documents and columns; what became of each, in their order."""
     if not writings:
         return []
@@ -250,7 +274,7 @@ def save_many(model: Model, writings: list[Writing], source: Platform) -> list[S
         {**_values(model, writing, source), "findings": said}
         for writing, said in zip(writings, findings, strict=True)
     ]
-    written = _upsert(model, rows)
+    written = _upsert(model, rows, sequel)
     found = [written.get(_name(model, row)) for row in rows]
     model.project_many(
         [(row[0], writing.incoming.wire) for row, writing in zip(found, writings, strict=True) if row]
@@ -292,7 +316,7 @@ def _name(model: Model, values: dict[str, Any]) -> str:
 _KEY = ("owner_key", "key", "audience")
 
 
-def _upsert(model: Model, rows: list[dict[str, Any]]) -> dict[str, tuple[int, bool]]:
+def _upsert(model: Model, rows: list[dict[str, Any]], sequel: Sequel | None) -> dict[str, tuple[int, bool]]:
     """(row id, whether it is new) by name, and the tally of what is new; those are missing whose row is newer."""
     table = connection.ops.quote_name(model._meta.db_table)
     names = [connection.ops.quote_name(name) for name in rows[0]]
@@ -318,12 +342,14 @@ def _upsert(model: Model, rows: list[dict[str, Any]]) -> dict[str, tuple[int, bo
         f"RETURNING id, owner_key, {its},"
         " inserted_in = pg_current_xact_id() AND created_at = statement_timestamp() AS is_new"
         f"), tallied AS ({tally.of_the_new(model)}) "
+        f"{f', followed AS ({sequel.sql}) ' if sequel else ''}"
         f"SELECT id, is_new, {its} FROM written"
     )
     with connection.cursor() as cursor:
         parameters = [value for row in rows for value in row.values()]
         last = model.final[1] if model.final else False
-        cursor.execute(statement, [*parameters, timezone.now() + AHEAD, last, model.module])
+        more = sequel.parameters if sequel else []
+        cursor.execute(statement, [*parameters, timezone.now() + AHEAD, last, model.module, *more])
         return {
             _name(model, dict(zip(returned, row[2:], strict=True))): (row[0], row[1])
             for row in cursor.fetchall()

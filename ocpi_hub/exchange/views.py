@@ -321,17 +321,38 @@ class ReceiverView(ObjectView):
         return answer(http_status=201 if stored.created else 200, message=stored.note)
 
     def keep(self, write: Write, address: Address, body: bytes) -> Stored:
-        """Store and publish in one transaction (a push in six hops, docs/architecture.md)."""
+        """Store and publish, both or neither (a push in six hops, docs/architecture.md)."""
         if self.route.from_hub and not self.model.addressed:
             # Each hub brings what is for everybody to its own clients, and to no hub (P39).
             raise HubError("what a hub sends to everybody goes no further here; name a party in OCPI-to")
+        if write is store.put and not address.children and self.model.is_one_row():
+            return self.keep_at_once(address, body)
         with transaction.atomic():
             stored = write(self.model, address, body, self.platform, None)
-            if stored.audience:
-                must_exchange(self.route._replace(sender=address.owner), stored.audience, self.module)
+            self.must_reach(address, stored.audience)
             if not stored.stale:
                 self.publish(address, stored, body)
         return stored
+
+    def keep_at_once(self, address: Address, body: bytes) -> Stored:
+        """The same by one statement, which needs no transaction around it: a Session has little time."""
+
+        def noted(audience: str) -> store.Sequel:
+            self.must_reach(address, audience)
+            to_be = Stored(0, created=False, audience=audience)
+            return outbox.as_sequel(
+                outbox.message(self.model, address, to_be, self.platform, self.ids, method="PUT", body=body)
+            )
+
+        stored = store.put(self.model, address, body, self.platform, then=noted)
+        if not stored.stale:
+            outbox.ring()
+        return stored
+
+    def must_reach(self, address: Address, audience: str) -> None:
+        """What is for one party alone must be able to get there. Raises UnknownReceiver."""
+        if audience:
+            must_exchange(self.route._replace(sender=address.owner), audience, self.module)
 
     def publish(self, address: Address, stored: Stored, body: bytes | None) -> None:
         method = self.request.method or ""
