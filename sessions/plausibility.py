@@ -93,13 +93,23 @@ def owner(session: Session) -> PartyRef:
 # --------------------------------------------------------------------------------------- from the database
 def beside(sessions: list[Session]) -> list[Beside]:
     known = _places(sessions)
-    references = given([_use(session) for session in sessions])
+    references = _given(sessions)
     if known is None:
         return [Beside(given=found) for found in references]
     return [
         Beside((place := _place_of(session)) in known, (*place, session.evse_uid.upper()) in known, found)
         for session, found in zip(sessions, references, strict=True)
     ]
+
+
+def _given(sessions: list[Session]) -> list[Given]:
+    """What providers gave; a Session by the list alone, without a reference, has nothing to compare."""
+    by_list = [
+        session.auth_method == "WHITELIST" and not session.authorization_reference for session in sessions
+    ]
+    if all(by_list):
+        return [Given()] * len(sessions)
+    return given([_use(session) for session in sessions])
 
 
 def _place_of(session: Session) -> tuple[str, str]:

@@ -1,9 +1,9 @@
 """Credentials tokens at rest: ours as keyed hashes, the partners' encrypted, both under HUB_KEYS."""
 
 import base64
-import hashlib
 import hmac
 import secrets as random
+from functools import cache
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
@@ -32,8 +32,12 @@ def key_id() -> str:
 
 
 def _digest(key: str, token: str) -> str:
-    hashing_key = hmac.digest(key.encode(), b"ocpi-hub: hashes of issued tokens", "sha256")
-    return hmac.new(hashing_key, token.encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(_hashing_key(key), token.encode(), "sha256").hex()
+
+
+@cache
+def _hashing_key(key: str) -> bytes:
+    return hmac.digest(key.encode(), b"ocpi-hub: hashes of issued tokens", "sha256")
 
 
 def encrypt(text: str) -> str:
