@@ -229,8 +229,14 @@ class Simulated:
     def token(self) -> str:
         """The credentials token that the hub gave it."""
         # It is registered a moment before it has written that down.
-        hub = wait_until(lambda: json.loads(self.state.read_text()).get("hub"), 10, "the token is kept")
+        hub = wait_until(self.remembered_hub, 10, "the token is kept")
         return str(hub["token"])
+
+    def remembered_hub(self) -> dict[str, Any] | None:
+        hub: dict[str, Any] | None = (
+            json.loads(self.state.read_text()).get("hub") if self.state.exists() else None
+        )
+        return hub
 
     @property
     def headers(self) -> dict[str, str]:
