@@ -9,11 +9,10 @@ from functools import cache
 from typing import NamedTuple
 
 from django.db import connection, transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from ocpi_hub.exchange import doorbell
-from ocpi_hub.exchange.models import Callback, Delivery, Message
+from ocpi_hub.exchange.models import Callback, Message
 from ocpi_hub.exchange.ownedobject import Address, OwnedObject, owned_models
 from ocpi_hub.exchange.routing import Receiver, addressees, owner_in, receivers
 from ocpi_hub.exchange.store import Sequel, Stored
@@ -103,14 +102,30 @@ def result_path(callback: Callback) -> str:
 
 def cover(model: type[OwnedObject], address: Address, audience: str) -> None:
     """What waits for a party and has just reached it directly need not be delivered any more."""
-    part = Q(key=address.key) | Q(key__startswith=f"{address.key}/")
-    its = {"module": model.module, "parent_key": address.parent.key}
-    now = timezone.now()
-    Message.objects.filter(part, **its, audience=audience, expanded_at=None).update(expanded_at=now)
-    waiting = Delivery.objects.filter(
-        part, **its, platform__parties__key=audience, to_party=audience, state=Delivery.State.PENDING
-    )
-    waiting.update(state=Delivery.State.ABSORBED, finished_at=now, reason="its owner delivered it directly")
+    parameters = {
+        "module": model.module,
+        "parent": address.parent.key,
+        "key": address.key,
+        "audience": audience,
+        "now": timezone.now(),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_COVER, parameters)
+
+
+_COVER = """
+WITH covered AS (
+    UPDATE exchange_message SET expanded_at = %(now)s
+    WHERE module = %(module)s AND parent_key = %(parent)s AND audience = %(audience)s AND expanded_at IS NULL
+        AND (key = %(key)s OR starts_with(key, %(key)s || '/'))
+)
+UPDATE exchange_delivery waiting
+SET state = 'ABSORBED', finished_at = %(now)s, reason = 'its owner delivered it directly'
+FROM partners_party party
+WHERE party.key = %(audience)s AND waiting.platform_id = party.platform_id AND waiting.to_party = party.key
+    AND waiting.module = %(module)s AND waiting.parent_key = %(parent)s AND waiting.state = 'PENDING'
+    AND (waiting.key = %(key)s OR starts_with(waiting.key, %(key)s || '/'))
+"""
 
 
 def as_sequel(message: Message) -> Sequel:
