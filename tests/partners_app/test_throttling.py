@@ -3,8 +3,11 @@
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 import pytest
+import redis
+from django.conf import settings
 from rest_framework.exceptions import Throttled
 
 from ocpi_hub.exchange import views
@@ -26,9 +29,13 @@ def fresh(monkeypatch):
 
 @pytest.fixture
 def noon(monkeypatch):
-    """The clock stands at twenty seconds past a minute."""
+    """The clock stands at twenty seconds past a minute, and Redis has all the time it needs."""
     monkeypatch.setattr(throttling.time, "time", lambda: 600_000_020.0)
-    throttling._redis().flushdb()
+    patient = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=30)
+    monkeypatch.setattr(throttling, "_redis", cache(lambda: patient))
+    patient.flushdb()
+    yield
+    patient.close()
 
 
 # ------------------------------------------------------------------------------------------------- quotas
