@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
+from ocpi_hub.partners.directory import directory
 from ocpi_hub.partners.models import Agreement
 
 EVERY_MODULE = ""
@@ -30,6 +31,11 @@ def decided(allowed: bool | None) -> bool:
     return open_by_default() if allowed is None else allowed
 
 
+def _agreements(keys: list[str]) -> dict[tuple[str, str, str], bool]:
+    rows = Agreement.objects.filter(Q(first__in=keys) | Q(second__in=keys))
+    return {(row.first, row.second, row.module): row.allowed for row in rows}
+
+
 class Terms(NamedTuple):
     """The agreements of some parties, looked up once, for many questions."""
 
@@ -39,10 +45,9 @@ class Terms(NamedTuple):
     @classmethod
     def of(cls, keys: Iterable[str]) -> "Terms":
         """Of the parties with these keys, with anybody."""
-        keys = list(keys)
-        rows = Agreement.objects.filter(Q(first__in=keys) | Q(second__in=keys))
-        found = {(row.first, row.second, row.module): row.allowed for row in rows}
-        return cls(found, open_by_default())
+        wanted = sorted(set(keys))
+        found = directory.get(("agreements", *wanted), lambda: _agreements(wanted))
+        return cls(found or {}, open_by_default())
 
     def allow(self, first: str, second: str, module: str) -> bool:
         pair = (min(first, second), max(first, second))

@@ -213,8 +213,9 @@ def test_a_remembered_token_is_refused_when_its_time_is_over(remembering, cpo, m
     cpo.get("sender/tokens")
     cpo.get("sender/tokens")
     now = timezone.now()
-    for entry in remembering._entries.values():
-        entry[0].expires_at = now
+    for key, entry in remembering._entries.items():
+        if key[0] == "token":
+            entry[0].expires_at = now
 
     assert cpo.get("sender/tokens").http_status == 401
 
