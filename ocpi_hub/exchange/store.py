@@ -7,6 +7,7 @@ or fall together. A push that is older than what is stored is accepted and left 
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django.db import connection
@@ -318,19 +319,39 @@ _KEY = ("owner_key", "key", "audience")
 
 def _upsert(model: Model, rows: list[dict[str, Any]], sequel: Sequel | None) -> dict[str, tuple[int, bool]]:
     """(row id, whether it is new) by name, and the tally of what is new; those are missing whose row is newer."""
+    statement = _statement(model, tuple(rows[0]), len(rows), sequel.sql if sequel else "")
+    parameters = [value for row in rows for value in row.values()]
+    last = model.final[1] if model.final else False
+    more = sequel.parameters if sequel else []
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [*parameters, timezone.now() + AHEAD, last, model.module, *more])
+        return {
+            _name(model, dict(zip(_returned(model), row[2:], strict=True))): (row[0], row[1])
+            for row in cursor.fetchall()
+        }
+
+
+def _returned(model: Model) -> list[str]:
+    return ["country_code", "party_id", "object_id", "audience", *filter(None, [model.variant_field])]
+
+
+@lru_cache(maxsize=512)
+def _statement(model: Model, columns: tuple[str, ...], count: int, following: str) -> str:
+    """The upsert of so many rows with these columns, and what follows for each that is written.
+
+    Names come from the models, never from a message; every value is a parameter. What comes again after it was
+    deleted is new, and stands at the end of the list.
+    """
     table = connection.ops.quote_name(model._meta.db_table)
-    names = [connection.ops.quote_name(name) for name in rows[0]]
+    names = [connection.ops.quote_name(name) for name in columns]
     changes = ", ".join(f"{name} = excluded.{name}" for name in names)
     conflict = ", ".join(_KEY + ((model.variant_field,) if model.variant_field else ()))
-    returned = ["country_code", "party_id", "object_id", "audience", *filter(None, [model.variant_field])]
-    its = ", ".join(map(connection.ops.quote_name, returned))
-    values = ", ".join([f"({', '.join(['%s'] * len(names))}, statement_timestamp())"] * len(rows))
+    its = ", ".join(map(connection.ops.quote_name, _returned(model)))
+    values = ", ".join([f"({', '.join(['%s'] * len(names))}, statement_timestamp())"] * count)
     may_change = "false" if model.immutable else "true"
     # What a final object is replaced by has to be newer, not only as new.
     final = f"OR {table}.{connection.ops.quote_name(model.final[0])} = %s" if model.final else "OR %s"
-    # Names come from the models, never from a message; every value is a parameter. What comes again after it
-    # was deleted is new, and stands at the end of the list.
-    statement = (
+    return (
         f"WITH written AS (INSERT INTO {table} ({', '.join(names)}, created_at) VALUES {values} "  # noqa: S608
         f"ON CONFLICT ({conflict}) DO UPDATE SET {changes}, changed_at = now(), "
         f"created_at = CASE WHEN {table}.deleted_at IS NULL THEN {table}.created_at ELSE excluded.created_at END,"
@@ -342,18 +363,9 @@ def _upsert(model: Model, rows: list[dict[str, Any]], sequel: Sequel | None) -> 
         f"RETURNING id, owner_key, {its},"
         " inserted_in = pg_current_xact_id() AND created_at = statement_timestamp() AS is_new"
         f"), tallied AS ({tally.of_the_new(model)}) "
-        f"{f', followed AS ({sequel.sql}) ' if sequel else ''}"
+        f"{f', followed AS ({following}) ' if following else ''}"
         f"SELECT id, is_new, {its} FROM written"
     )
-    with connection.cursor() as cursor:
-        parameters = [value for row in rows for value in row.values()]
-        last = model.final[1] if model.final else False
-        more = sequel.parameters if sequel else []
-        cursor.execute(statement, [*parameters, timezone.now() + AHEAD, last, model.module, *more])
-        return {
-            _name(model, dict(zip(returned, row[2:], strict=True))): (row[0], row[1])
-            for row in cursor.fetchall()
-        }
 
 
 def _row_id(model: Model, writing: Writing) -> int:
