@@ -7,7 +7,7 @@ from rest_framework.response import Response
 from chargingprofiles.models import ProfileRequest
 from chargingprofiles.queries import must_have_duration, take_response_url, with_response_url
 from ocpi_hub.exchange import callbacks, store
-from ocpi_hub.exchange.asking import AskingView, ResultsView, known, one_of, owner_of
+from ocpi_hub.exchange.asking import AskingView, ResultsView, known, one_of, open_to, owner_of
 from ocpi_hub.exchange.callbacks import in_place
 from ocpi_hub.exchange.exceptions import InvalidParameters, NotFound
 from ocpi_hub.exchange.models import Callback
@@ -74,7 +74,8 @@ class ProfilesReceiver(AskingView):
 
     def operator_of(self, session_id: str) -> PartyRef:
         """The addressee; without one whose Session it is, of those that the caller may see."""
-        found, any_will_do = known("sessions", session_id, self.route.to), self.may_steer_any()
+        found = open_to(self.route.sender, self.module, known("sessions", session_id, self.route.to))
+        any_will_do = self.may_steer_any()
         seen = [row for row in found if any_will_do or row.audience == self.route.sender.key]
         if found and not seen:
             raise in_place("UNKNOWN_SESSION", f"{self.route.sender} has no session {session_id}")

@@ -5,14 +5,16 @@ from typing import Any
 from commands.models import Command
 from commands.states import NEVER_GOT_IT
 from ocpi_hub.exchange import store
-from ocpi_hub.exchange.asking import known, one_of, owner_of
+from ocpi_hub.exchange.asking import known, one_of, open_to, owner_of
 from ocpi_hub.exchange.callbacks import in_place
 from ocpi_hub.exchange.exceptions import InvalidParameters
 from ocpi_hub.exchange.routing import Route
+from ocpi_hub.partners.agreements import Terms
 from ocpi_hub.protocol.codec import parse
 from ocpi_hub.protocol.envelope import StatusCode
 from ocpi_hub.protocol.types import PartyRef
 
+MODULE = "commands"
 NEEDS_CONNECTOR = "START_SESSION_CONNECTOR_REQUIRED"
 
 
@@ -40,7 +42,7 @@ def operator_for(wire: Any, route: Route) -> PartyRef:
 
 
 def _of_session(session_id: str, route: Route) -> PartyRef:
-    rows = known("sessions", session_id, route.to)
+    rows = open_to(route.sender, MODULE, known("sessions", session_id, route.to))
     own = [row for row in rows if row.audience == route.sender.key]
     if rows and not own:
         raise in_place("REJECTED", f"session {session_id} is not one of {route.sender}'s customers")
@@ -52,7 +54,8 @@ def _of_session(session_id: str, route: Route) -> PartyRef:
 
 
 def _of_location(location_id: str, sender: PartyRef) -> PartyRef:
-    rows = [row for row in known("locations", location_id) if row.audience in ("", sender.key)]
+    found = open_to(sender, MODULE, known("locations", location_id))
+    rows = [row for row in found if row.audience in ("", sender.key)]
     operator = owner_of(rows, f"a location {location_id}")
     if operator is None:
         message = f"this hub knows no location {location_id}; if there is one, name its operator in OCPI-to"
@@ -65,7 +68,12 @@ def _of_reservation(reservation_id: str, sender: PartyRef) -> PartyRef:
     made = Command.objects.filter(
         command="RESERVE_NOW", from_party=sender.key, reservation_id__iexact=reservation_id
     ).exclude(state__in=NEVER_GOT_IT)
-    keys = made.order_by("to_party").values_list("to_party", flat=True).distinct()
+    terms = Terms.of([sender.key])
+    keys = [
+        key
+        for key in made.order_by("to_party").values_list("to_party", flat=True).distinct()
+        if terms.allow(sender.key, key, MODULE)
+    ]
     operator = one_of({key: PartyRef.parse(key) for key in keys}, f"a reservation {reservation_id} of yours")
     if operator is None:
         message = f"this hub knows no reservation {reservation_id} of {sender}; name its operator in OCPI-to"

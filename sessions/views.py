@@ -11,6 +11,7 @@ from ocpi_hub.exchange.ownedobject import owned_models
 from ocpi_hub.exchange.pagination import Query
 from ocpi_hub.exchange.routing import is_known
 from ocpi_hub.exchange.views import NO_METHODS, ReceiverView, SenderView
+from ocpi_hub.partners.agreements import Terms
 from ocpi_hub.protocol.codec import parse, read
 from ocpi_hub.protocol.envelope import StatusCode, format_time
 from ocpi_hub.protocol.sessions import ChargingPreferences
@@ -77,7 +78,12 @@ class SessionsSender(SenderView):
         found = Session.objects.present().filter(key=session_id.upper())
         if self.route.to:
             found = found.filter(owner_key=self.route.to.key)
-        its_own = list(found.filter(audience=self.route.sender.key)[:2])
+        terms = Terms.of([self.route.sender.key])
+        its_own = [
+            row
+            for row in found.filter(audience=self.route.sender.key)
+            if terms.allow(row.owner_key, self.route.sender.key, self.module)
+        ]
         if len(its_own) > 1:
             raise UnknownReceiver(f"several operators have a Session {session_id}: name yours in OCPI-to")
         if not its_own and self.route.to and not found.exists():

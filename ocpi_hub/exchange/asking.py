@@ -21,6 +21,7 @@ from ocpi_hub.exchange.relay import Question
 from ocpi_hub.exchange.renderers import answer
 from ocpi_hub.exchange.routing import Route, is_known
 from ocpi_hub.exchange.views import RoutedView
+from ocpi_hub.partners.agreements import Terms
 from ocpi_hub.partners.models import Endpoint
 from ocpi_hub.protocol.codec import InvalidObject
 from ocpi_hub.protocol.types import PartyRef
@@ -124,6 +125,12 @@ def known(module: str, object_id: str, owner: PartyRef | None = None) -> list[Ow
     # Some partners strip an id and some do not: with a blank at its end it may be the same one.
     found = model.objects.present().filter(key=object_id.strip().upper()).defer("document", "received")
     return list(found.filter(owner_key=owner.key) if owner else found)
+
+
+def open_to(sender: PartyRef, module: str, rows: list[OwnedObject]) -> list[OwnedObject]:
+    """Without the objects of those with whom the sender has no agreement on what it asks: to it there are none."""
+    terms = Terms.of([sender.key])
+    return [row for row in rows if terms.allow(sender.key, row.owner_key, module)]
 
 
 def one_of(parties: dict[str, PartyRef], what: str) -> PartyRef | None:

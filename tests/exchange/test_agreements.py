@@ -212,14 +212,40 @@ def test_a_command_finds_no_way_to_an_operator_without_agreement(cpo, emsp):
     agree(False, "commands")
 
     with nothing_changes():
-        answers = [
-            emsp.post("receiver/commands/START_SESSION", START),
-            emsp.post("receiver/commands/STOP_SESSION", STOP),
-            emsp.post("receiver/commands/STOP_SESSION", STOP, **ABC),
-        ]
+        start = emsp.post("receiver/commands/START_SESSION", START)
+        stop = emsp.post("receiver/commands/STOP_SESSION", STOP)
+        named = emsp.post("receiver/commands/STOP_SESSION", STOP, **ABC)
 
-    assert [answered.codes for answered in answers] == [(200, 4001)] * 3
-    assert {answered.message for answered in answers} == {no_agreement("commands", "DE*MSP", "NL*ABC")}
+    # What is closed to it does not exist for it, unless it names who has it.
+    assert (start.codes, start.data["result"]) == ((200, 2003), "REJECTED")
+    assert (stop.codes, stop.data["result"]) == ((200, 1000), "UNKNOWN_SESSION")
+    assert (named.codes, named.message) == ((200, 4001), no_agreement("commands", "DE*MSP", "NL*ABC"))
+    assert not [said for said in (start.message, stop.message) if "NL*ABC" in said]
+    assert cpo.calls == []
+
+
+def test_of_two_operators_with_one_location_id_the_one_with_an_agreement_is_meant(cpo, emsp, stranger):
+    cpo.put(LOC1, examples.location())
+    there = examples.location(country_code="FR", party_id="XYZ")
+    assert stranger.put("receiver/locations/FR/XYZ/LOC1", there).codes == (201, 1000)
+    agree(False, "commands")
+
+    answered = emsp.post("receiver/commands/START_SESSION", START)
+
+    assert answered.headers["OCPI-from-party-id"] == "XYZ"
+    assert (len(cpo.calls), len(stranger.calls)) == (0, 1)
+
+
+def test_preferences_and_profiles_find_no_session_of_an_operator_without_agreement(cpo, emsp):
+    cpo.put(SESSION1, examples.session())
+    agree(False)
+
+    with nothing_changes():
+        preferences = emsp.put("sender/sessions/SESSION1/charging_preferences", {"profile_type": "FAST"})
+        profile = emsp.put("receiver/chargingprofiles/SESSION1", examples.set_charging_profile())
+
+    assert preferences.codes == (404, 2001)
+    assert (profile.codes, profile.data["result"]) == ((200, 1000), "UNKNOWN_SESSION")
     assert cpo.calls == []
 
 
