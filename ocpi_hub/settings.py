@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 from ocpi_hub import embedded
+from ocpi_hub.database import Connection
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -169,7 +170,12 @@ def _database(url: str) -> dict[str, object]:
     # Whoever leaves a transaction open delays everybody's lists (docs/decisions/0001).
     options.setdefault("options", "-c idle_in_transaction_session_timeout=60000")
     if HUB_DB_POOL:
-        options["pool"] = {"min_size": 1, "max_size": HUB_DB_POOL, "timeout": 10}
+        options["pool"] = {
+            "min_size": 1,
+            "max_size": HUB_DB_POOL,
+            "timeout": 10,
+            "connection_class": Connection,
+        }
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.lstrip("/")) or "hub",
