@@ -83,9 +83,10 @@ def put(
     incoming = examine(model, raw, body)
     agree(model, address, incoming.wire)
     named = model.audience_of(incoming.wire) if audience is None else audience
-    if model.addressed and audience is None:
-        _must_stay_with_its_party(model, address, named)
-    return save(model, address, incoming, source, named, then(named) if then else None)
+    stays = model.addressed and audience is None
+    sequel = then(named) if then else None
+    writing = Writing(address, incoming, audience=named, stays=stays)
+    return save_many(model, [writing], source, sequel)[0]
 
 
 def patch(
@@ -157,22 +158,9 @@ def _minute(row: OwnedObject) -> str:
 
 
 def _must_stay_with_its_party(model: Model, address: Address, audience: str) -> None:
-    if _newest_audience(model, address) not in (None, audience):
-        raise _another_party(model.objects.at(address)[0], audience)
-
-
-def _newest_audience(model: Model, address: Address) -> str | None:
-    """The party that the newest row with this address is for; asked on every push, so it is written out."""
-    table = connection.ops.quote_name(model._meta.db_table)
-    variant = f"AND {connection.ops.quote_name(model.variant_field)} = %s" if model.variant_field else ""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT audience FROM {table} WHERE owner_key = %s AND key = %s {variant}"  # noqa: S608
-            " ORDER BY changed_at DESC, id DESC LIMIT 1",
-            [address.owner.key, address.object_id.upper(), *filter(None, [variant and address.variant])],
-        )
-        row = cursor.fetchone()
-    return str(row[0]) if row else None
+    row = model.objects.at(address).first()
+    if row is not None and row.audience != audience:
+        raise _another_party(row, audience)
 
 
 def _another_party(row: OwnedObject, audience: str) -> InvalidObject:
@@ -249,6 +237,7 @@ class Writing(NamedTuple):
     digest: str = ""
     received: str | None = None  # as it came, when it was repaired
     audience: str = ""
+    stays: bool = False  # not to be written when the newest row with its address is for another party
 
 
 def save(
@@ -275,7 +264,10 @@ def save_many(
         {**_values(model, writing, source), "findings": said}
         for writing, said in zip(writings, findings, strict=True)
     ]
-    written = _upsert(model, rows, sequel)
+    stays = writings[0].address if len(writings) == 1 and writings[0].stays else None
+    written = _upsert(model, rows, sequel, stays)
+    if stays and not written:
+        _must_stay_with_its_party(model, stays, writings[0].audience)
     found = [written.get(_name(model, row)) for row in rows]
     model.project_many(
         [(row[0], writing.incoming.wire) for row, writing in zip(found, writings, strict=True) if row]
@@ -317,10 +309,15 @@ def _name(model: Model, values: dict[str, Any]) -> str:
 _KEY = ("owner_key", "key", "audience")
 
 
-def _upsert(model: Model, rows: list[dict[str, Any]], sequel: Sequel | None) -> dict[str, tuple[int, bool]]:
+def _upsert(
+    model: Model, rows: list[dict[str, Any]], sequel: Sequel | None, stays: Address | None
+) -> dict[str, tuple[int, bool]]:
     """(row id, whether it is new) by name, and the tally of what is new; those are missing whose row is newer."""
-    statement = _statement(model, tuple(rows[0]), len(rows), sequel.sql if sequel else "")
+    statement = _statement(model, tuple(rows[0]), len(rows), sequel.sql if sequel else "", stays is not None)
     parameters = [value for row in rows for value in row.values()]
+    if stays:
+        named = rows[0]["audience"]
+        parameters += [stays.owner.key, stays.object_id.upper(), named, named]
     last = model.final[1] if model.final else False
     more = sequel.parameters if sequel else []
     with connection.cursor() as cursor:
@@ -336,8 +333,10 @@ def _returned(model: Model) -> list[str]:
 
 
 @lru_cache(maxsize=512)
-def _statement(model: Model, columns: tuple[str, ...], count: int, following: str) -> str:
+def _statement(model: Model, columns: tuple[str, ...], count: int, following: str, stays: bool) -> str:
     """The upsert of so many rows with these columns, and what follows for each that is written.
+
+    One that `stays` is written only where the newest row with its address is for the same party.
 
     Names come from the models, never from a message; every value is a parameter. What comes again after it was
     deleted is new, and stands at the end of the list.
@@ -347,12 +346,18 @@ def _statement(model: Model, columns: tuple[str, ...], count: int, following: st
     changes = ", ".join(f"{name} = excluded.{name}" for name in names)
     conflict = ", ".join(_KEY + ((model.variant_field,) if model.variant_field else ()))
     its = ", ".join(map(connection.ops.quote_name, _returned(model)))
-    values = ", ".join([f"({', '.join(['%s'] * len(names))}, statement_timestamp())"] * count)
+    row = f"{', '.join(['%s'] * len(names))}, statement_timestamp()"
+    values = f"VALUES {', '.join([f'({row})'] * count)}"
+    if stays:
+        values = (
+            f"SELECT {row} WHERE coalesce((SELECT audience FROM {table} WHERE owner_key = %s AND key = %s"  # noqa: S608
+            " ORDER BY changed_at DESC, id DESC LIMIT 1), %s) = %s"
+        )
     may_change = "false" if model.immutable else "true"
     # What a final object is replaced by has to be newer, not only as new.
     final = f"OR {table}.{connection.ops.quote_name(model.final[0])} = %s" if model.final else "OR %s"
     return (
-        f"WITH written AS (INSERT INTO {table} ({', '.join(names)}, created_at) VALUES {values} "  # noqa: S608
+        f"WITH written AS (INSERT INTO {table} ({', '.join(names)}, created_at) {values} "  # noqa: S608
         f"ON CONFLICT ({conflict}) DO UPDATE SET {changes}, changed_at = now(), "
         f"created_at = CASE WHEN {table}.deleted_at IS NULL THEN {table}.created_at ELSE excluded.created_at END,"
         f"inserted_in = CASE WHEN {table}.deleted_at IS NULL THEN {table}.inserted_in"

@@ -3,7 +3,7 @@
 import base64
 import hmac
 import secrets as random
-from functools import cache
+from functools import cache, lru_cache
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
@@ -31,6 +31,8 @@ def key_id() -> str:
     return _digest(settings.HUB_KEYS[0], "")[:8]
 
 
+# What comes with every request is not hashed anew each time.
+@lru_cache(maxsize=10_000)
 def _digest(key: str, token: str) -> str:
     return hmac.digest(_hashing_key(key), token.encode(), "sha256").hex()
 
