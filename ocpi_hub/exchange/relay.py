@@ -8,7 +8,7 @@ the others nothing. Findings of ours never change what is relayed.
 import logging
 import re
 from typing import NamedTuple
-from urllib.parse import parse_qs, urljoin, urlsplit
+from urllib.parse import parse_qs, quote, urljoin, urlsplit
 
 from django.core import signing
 
@@ -178,10 +178,18 @@ def _is_text(data: bytes) -> bool:
 
 
 # --------------------------------------------------------------------------------------------------- lists
-def onward(link: str, platform: Platform) -> str:
-    """The URL of a page that our own Link stands for. Raises InvalidParameters."""
+PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
+
+
+def _salt(module: str) -> str:
+    """A Link is of use in its own module only, for agreements may differ from one to the other."""
+    return f"{VIA}:{module}"
+
+
+def onward(link: str, platform: Platform, module: str) -> str:
+    """The URL of a page of this module that our own Link stands for. Raises InvalidParameters."""
     try:
-        meant = signing.loads(link, salt=VIA)
+        meant = signing.loads(link, salt=_salt(module))
     except signing.BadSignature as error:
         raise InvalidParameters(f"{VIA}: follow the Link of the page before as it is") from error
     if meant["platform"] != platform.pk:
@@ -189,7 +197,9 @@ def onward(link: str, platform: Platform) -> str:
     return str(meant["url"])
 
 
-def link_back(answer: Answer, asked: str, endpoint: str, here: str, platform: Platform) -> str | None:
+def link_back(
+    answer: Answer, asked: str, endpoint: str, here: str, platform: Platform, module: str
+) -> str | None:
     """The Link of a relayed page, leading through the hub: `asked` is the page's URL, `here` the hub's (P48)."""
     link = next_link(answer.headers.get("Link"))
     if link is None:
@@ -199,9 +209,12 @@ def link_back(answer: Answer, asked: str, endpoint: str, here: str, platform: Pl
         parts, base = urlsplit(url), urlsplit(endpoint)
     except ValueError:
         return None
-    query = parts.query
+    query = quote(
+        parts.query, safe=PRINTABLE
+    )  # what no header of ours could carry, the partner may have sent
     # A partner that is a hub as well may have a parameter of that name in its own Link.
     if parts[:3] != base[:3] or base.query or VIA in parse_qs(query):
-        mark = signing.dumps({"url": url, "platform": platform.pk}, salt=VIA, compress=True)
+        meant = {"url": quote(url, safe=PRINTABLE), "platform": platform.pk}
+        mark = signing.dumps(meant, salt=_salt(module), compress=True)
         query = f"{query}&{VIA}={mark}" if query else f"{VIA}={mark}"
     return f'<{here}?{query}>; rel="next"'

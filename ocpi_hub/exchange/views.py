@@ -229,6 +229,10 @@ class SenderView(ObjectView):
         return Query.parse(self.request.query_params)
 
     def list(self) -> Response:
+        if relay.VIA in self.request.query_params:
+            raise InvalidParameters(
+                f"{relay.VIA}: that Link is of another party; repeat OCPI-to of the page before"
+            )
         found = page(self.model, self.model.visible_to(self.platform, self.asking), self.query(), self.url)
         return answer(found.documents, headers=found.headers)
 
@@ -258,14 +262,14 @@ class SenderView(ObjectView):
         assert self.route.to is not None
         platform, endpoint = relay.reached(self.route, self.module, self.role)
         mark = self.request.query_params.get(relay.VIA)
-        asked = relay.onward(mark, platform) if mark else relay.below(endpoint, self.question())
+        asked = relay.onward(mark, platform, self.module) if mark else relay.below(endpoint, self.question())
         found = self.ask(self.question(url=asked), limit=relay.LIST_LIMIT)
         headers = {
             name: found.headers[name]
             for name in ("X-Total-Count", "X-Limit")
             if found.headers.get(name, "").isdecimal()
         }
-        if link := relay.link_back(found, asked, endpoint, self.url, platform):
+        if link := relay.link_back(found, asked, endpoint, self.url, platform, self.module):
             headers["Link"] = link
         if self.model.addressed and found.ok:
             return self.for_the_sender_alone(found, headers)

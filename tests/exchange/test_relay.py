@@ -48,7 +48,7 @@ def test_what_is_asked_for_is_below_the_receivers_endpoint(endpoint, segments, q
 
 # -------------------------------------------------------------------------------------------------- pure: links
 def answered(link):
-    return Answer(200, httpx.Headers({"Link": link} if link else {}), b"", 0.1)
+    return Answer(200, httpx.Headers({"Link": link.encode()} if link else {}), b"", 0.1)
 
 
 def to_next(url):
@@ -71,7 +71,7 @@ def msp(emsp):
     ],
 )
 def test_without_a_link_to_a_next_page_there_is_none(msp, link):
-    assert link_back(answered(link), ENDPOINT, ENDPOINT, HERE, msp) is None
+    assert link_back(answered(link), ENDPOINT, ENDPOINT, HERE, msp, "tokens") is None
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,9 @@ def test_without_a_link_to_a_next_page_there_is_none(msp, link):
     ],
 )
 def test_a_link_to_the_partners_own_endpoint_has_its_query_at_the_hub(msp, link, query):
-    assert link_back(answered(to_next(link)), ENDPOINT, ENDPOINT, HERE, msp) == to_next(f"{HERE}?{query}")
+    assert link_back(answered(to_next(link)), ENDPOINT, ENDPOINT, HERE, msp, "tokens") == to_next(
+        f"{HERE}?{query}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -100,23 +102,57 @@ def test_a_link_to_the_partners_own_endpoint_has_its_query_at_the_hub(msp, link,
     ],
 )  # fmt: skip
 def test_a_link_elsewhere_is_carried_in_a_sealed_parameter(msp, link, asked, endpoint, meant):
-    link = link_back(answered(to_next(link)), asked, endpoint, HERE, msp)
+    link = link_back(answered(to_next(link)), asked, endpoint, HERE, msp, "tokens")
 
     sealed = httpx.URL(link[1 : link.index(">")]).params.get_list("via")[-1]
-    assert onward(sealed, msp) == meant
+    assert onward(sealed, msp, "tokens") == meant
 
 
 @pytest.mark.parametrize("change", [lambda seal: seal[:-1], lambda seal: "x" + seal, lambda seal: "its-own"])
 def test_a_seal_that_is_not_ours_is_refused(msp, change):
-    seal = signing.dumps({"url": ENDPOINT, "platform": msp.pk}, salt=relay.VIA)
+    seal = signing.dumps({"url": ENDPOINT, "platform": msp.pk}, salt="via:tokens")
+    assert onward(seal, msp, "tokens") == ENDPOINT
 
     with pytest.raises(InvalidParameters, match="via: follow the Link of the page before as it is"):
-        onward(change(seal), msp)
+        onward(change(seal), msp, "tokens")
 
 
 def test_a_seal_for_another_purpose_is_refused(msp):
     with pytest.raises(InvalidParameters):
-        onward(signing.dumps({"url": ENDPOINT, "platform": msp.pk}), msp)
+        onward(signing.dumps({"url": ENDPOINT, "platform": msp.pk}), msp, "tokens")
+
+
+def test_a_seal_of_another_module_is_refused(msp):
+    """Two parties may exchange the one and not the other."""
+    link = link_back(answered(to_next("https://other.example/2")), ENDPOINT, ENDPOINT, HERE, msp, "tokens")
+    sealed = httpx.URL(link[1 : link.index(">")]).params["via"]
+
+    with pytest.raises(InvalidParameters, match="via: follow the Link of the page before as it is"):
+        onward(sealed, msp, "cdrs")
+    assert onward(sealed, msp, "tokens") == "https://other.example/2"
+
+
+@pytest.mark.parametrize(
+    ("link", "query"),
+    [
+        (f"{ENDPOINT}?after=a\x01b", "after=a%01b"),
+        (f"{ENDPOINT}?after=\xe9 \x7f", "after=%C3%A9%20%7F"),
+        (f"{ENDPOINT}?after=%01+%zz[1]", "after=%01+%zz[1]"),
+    ],
+)
+def test_what_no_header_may_carry_is_encoded_in_a_link(msp, link, query):
+    found = link_back(answered(to_next(link)), ENDPOINT, ENDPOINT, HERE, msp, "tokens")
+
+    assert found == to_next(f"{HERE}?{query}")
+
+
+def test_an_address_elsewhere_that_is_no_url_as_it_stands_is_encoded(msp):
+    link = link_back(
+        answered(to_next("https://other.example/a\x01 b")), ENDPOINT, ENDPOINT, HERE, msp, "tokens"
+    )
+
+    sealed = httpx.URL(link[1 : link.index(">")]).params["via"]
+    assert onward(sealed, msp, "tokens") == "https://other.example/a%01%20b"
 
 
 # -------------------------------------------------------------------------------------------- lists, to the end
@@ -189,6 +225,18 @@ def test_a_link_is_of_use_at_its_own_party_only(cpo, emsp, stranger):
     assert answered.codes == (200, 2001)
     assert answered.message == "via: that Link is of another party; repeat OCPI-to of the page before"
     assert stranger.calls == []
+
+
+def test_a_link_without_its_party_is_2001_and_not_a_page_of_the_hubs_own_list(cpo, emsp):
+    pages_at(emsp, ENDPOINT, "https://msp.example/elsewhere")
+    following = cpo.get("sender/tokens", **MSP).next_path
+    emsp.calls.clear()
+
+    answered = cpo.get(following)
+
+    assert answered.codes == (200, 2001)
+    assert answered.message == "via: that Link is of another party; repeat OCPI-to of the page before"
+    assert emsp.calls == []
 
 
 @pytest.mark.parametrize("count", ["many", "-1", "1.5", ""])
