@@ -56,12 +56,13 @@ def message(
     body: bytes | None = None,
     bulk: bool = False,
 ) -> Message:
+    key = address.key
     return Message(
         module=model.module,
         row_id=stored.row_id,
-        key=address.key,
+        key=key,
         path=address.path,
-        parent_key=address.parent.key,
+        parent_key=address.parent.key if address.children else key,
         variant=address.variant,
         method=method,
         body=None if body is None else body.decode(),

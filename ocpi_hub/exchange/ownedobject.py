@@ -6,6 +6,7 @@ the owner sent, as text; columns are copied from the checked Struct by store.py,
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import cache
 from typing import Any, ClassVar, NamedTuple
 from urllib.parse import quote
 
@@ -307,5 +308,10 @@ class OwnedObject(models.Model):
 
 def owned_models() -> dict[str, type[OwnedObject]]:
     """Every Client Owned Object module that is switched on, by its name."""
+    return _owned_models(tuple(settings.OCPI_MODULES))
+
+
+@cache
+def _owned_models(modules: tuple[str, ...]) -> dict[str, type[OwnedObject]]:
     found = {model.module: model for model in apps.get_models() if issubclass(model, OwnedObject)}
-    return {module: found[module] for module in settings.OCPI_MODULES if module in found}
+    return {module: found[module] for module in modules if module in found}

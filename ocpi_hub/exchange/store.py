@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import msgspec
 from django.db import connection
 from django.utils import timezone
 
@@ -192,11 +193,23 @@ def examine(model: Model, raw: JSONObject, body: bytes | None = None) -> Incomin
 
 def _must_name_its_owner_once(body: bytes) -> None:
     """Of a repeated key we take the last value and a receiver may take the first: another owner."""
+    fields: dict[str, msgspec.Raw] | None = None
     for name in ("country_code", "party_id"):
-        if body.count(f'"{name}"'.encode()) > 1:
-            top = json.loads(body, object_pairs_hook=list)  # rare: an extension may have the same name inside
-            if [key for key, _ in top].count(name) > 1:
-                raise InvalidObject(f"$.{name}", "is in the body twice")
+        quoted = f'"{name}"'.encode()
+        if (times := body.count(quoted)) > 1:
+            fields = fields or msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+            # Those inside the fields, such as the owner of a token, are no repetition.
+            if times - sum(bytes(field).count(quoted) for field in fields.values()) > 1:
+                _refuse_repeated(body, name)
+
+
+def _refuse_repeated(body: bytes, name: str) -> None:
+    """Raise InvalidObject when the object itself has the field more than once."""
+    top = json.loads(
+        body, object_pairs_hook=list
+    )  # rare: what was repeated may have had the same name inside
+    if [key for key, _ in top].count(name) > 1:
+        raise InvalidObject(f"$.{name}", "is in the body twice")
 
 
 def sealed(raw: JSONObject) -> str:

@@ -350,8 +350,9 @@ def test_an_object_cannot_grow_beyond_its_limit_by_its_parts(cpo, monkeypatch):
     assert Location.objects.values().get() == before
 
 
-def test_an_owner_that_is_named_twice_is_refused(cpo):
-    once = json.dumps(examples.location()).encode()
+@pytest.mark.parametrize("vendor", [None, {"country_code": "BE"}], ids=["alone", "beside a field inside"])
+def test_an_owner_that_is_named_twice_is_refused(cpo, vendor):
+    once = json.dumps(examples.location(vendor=vendor)).encode()
     body = once.replace(b'{"country_code"', b'{"country_code": "BE", "country_code"', 1)
 
     with pytest.raises(InvalidObject, match=r"\$\.country_code: is in the body twice"):
