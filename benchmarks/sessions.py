@@ -1,14 +1,15 @@
 """PUT Session through the full stack, beside a bare view that checks and upserts, and the usual nested serializer.
 
-The full stack: authentication, routing, validation, store and outbox, while the worker delivers to the providers.
-What is still to be delivered after a round is waited for, so that the worker takes nothing from the other side.
+The full stack: authentication, routing, validation, store and outbox; once with the worker at rest, and once while it
+delivers to the providers on the same machine. What is still to be delivered after such a round is waited for, so that
+the worker takes nothing from the other side.
 """
 
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
@@ -47,22 +48,37 @@ def measure(quick: bool) -> list[Figure]:
 
         # The first round creates, all others update.
         through_the_hub(), other.run(same["bare"], seconds), other.run(same["framework"], seconds)
-        figures = []
-        for name, against, target in (
-            ("bare", "bare view: Struct and upsert", at_least(0.5)),
-            ("framework", "nested serializer, update_or_create", at_least(4)),
-        ):
-            full.begin_anew()
-            other.begin_anew()
-            sides = side_by_side(through_the_hub, partial(other.run, same[name], seconds), rounds)
-            note = f"{cpu_of(full, other)}; the worker delivers meanwhile on the same machine"
-            figures.append(compared("PUT Session", "requests/s", against, sides, target, note))
+        delivering = beside(through_the_hub, full, other, same, seconds, rounds)
         with paused(hub.pid("worker")):
-            alone = side_by_side(
-                partial(full.run, pushes, seconds), partial(other.run, same["bare"], seconds), rounds
-            )
-        name = "PUT Session, worker paused"
-        return [*figures, compared(name, "requests/s", "bare view: Struct and upsert", alone)]
+            alone = beside(partial(full.run, pushes, seconds), full, other, same, seconds, rounds)
+        return [
+            *(figure._replace(name="PUT Session, worker paused") for figure in alone),
+            *(
+                figure._replace(note=f"{figure.note}; the worker delivers meanwhile on the same machine")
+                for figure in delivering
+            ),
+        ]
+
+
+def beside(
+    through_the_hub: Callable[[], float],
+    full: Side,
+    other: Side,
+    same: dict[str, list[list[Request]]],
+    seconds: float,
+    rounds: int,
+) -> list[Figure]:
+    """The hub in turn with each of the two rivals."""
+    figures = []
+    for name, against, target in (
+        ("bare", "bare view: Struct and upsert", at_least(0.5)),
+        ("framework", "nested serializer, update_or_create", at_least(4)),
+    ):
+        full.begin_anew()
+        other.begin_anew()
+        sides = side_by_side(through_the_hub, partial(other.run, same[name], seconds), rounds)
+        figures.append(compared("PUT Session", "requests/s", against, sides, target, cpu_of(full, other)))
+    return figures
 
 
 def pushing(operator: Registered, provider: Registered) -> list[Request]:
