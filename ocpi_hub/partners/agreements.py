@@ -21,11 +21,6 @@ def open_by_default() -> bool:
     return bool(settings.HUB_AGREEMENTS == "open")
 
 
-def agreed(first: str, second: str, module: str) -> bool:
-    """Whether two parties, by their keys, exchange this module; one query."""
-    return decided(Agreement.objects.between(first, second, module).values_list("allowed", flat=True).first())
-
-
 def decided(allowed: bool | None) -> bool:
     """What the agreement that counts says, or the hub's default where there is none."""
     return open_by_default() if allowed is None else allowed

@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from ocpi_hub.partners.agreements import agreed
+from ocpi_hub.partners.agreements import Terms
 from ocpi_hub.partners.models import Agreement, Party
 from tests.partners import Partner
 
@@ -69,8 +69,9 @@ def test_one_on_every_module_names_what_stays_otherwise() -> None:
 
     assert "  except tariffs: open, by agreement on tariffs since " in said
     assert found["except"] == {"tariffs": True}
-    assert agreed("NL*ABC", "DE*MSP", "tariffs")
-    assert not agreed("NL*ABC", "DE*MSP", "locations")
+    terms = Terms.of(["NL*ABC"])
+    assert terms.allow("NL*ABC", "DE*MSP", "tariffs")
+    assert not terms.allow("NL*ABC", "DE*MSP", "locations")
 
 
 def test_an_agreement_changes_no_other() -> None:

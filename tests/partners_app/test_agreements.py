@@ -3,7 +3,7 @@
 import pytest
 from django.db import IntegrityError, transaction
 
-from ocpi_hub.partners.agreements import Terms, agreed
+from ocpi_hub.partners.agreements import Terms
 from ocpi_hub.partners.models import Agreement
 
 pytestmark = pytest.mark.django_db
@@ -18,13 +18,11 @@ def agree(first: str, second: str, allowed: bool, module: str = "") -> None:
 
 
 def both_ways(first: str, second: str, module: str) -> list[bool]:
-    """What each way of asking says: by one query, or of terms that were looked up; from either side."""
-    terms = Terms.of([second])
+    """What the terms of either of them say, asked from either side."""
     return [
-        agreed(first, second, module),
-        agreed(second, first, module),
-        terms.allow(first, second, module),
-        terms.allow(second, first, module),
+        terms.allow(*pair, module)
+        for terms in (Terms.of([first]), Terms.of([second]))
+        for pair in ((first, second), (second, first))
     ]
 
 
