@@ -7,6 +7,7 @@ known()   what is known about some platforms, for explanation.py, which answers 
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from enum import IntEnum
 from typing import NamedTuple
 
 from django.conf import settings
@@ -47,6 +48,17 @@ class Facts(NamedTuple):
     probe_at: datetime | None = None
 
 
+class Urgency(IntEnum):
+    """In which order answers are read: what needs somebody first, then what does not arrive, then what did."""
+
+    GIVEN_UP = 1
+    HELD = 2
+    BEHIND = 3  # it has an older state, and nothing newer is under way
+    WAITING = 4
+    NOT_SENT = 5
+    DELIVERED = 6
+
+
 class Answer(NamedTuple):
     """One word, a sentence, the delivery that it is about, and since when the platform has the newest state."""
 
@@ -54,6 +66,13 @@ class Answer(NamedTuple):
     text: str
     delivery: Delivery | None = None
     current_since: datetime | None = None
+
+    @property
+    def urgency(self) -> Urgency:
+        if self.word == "delivered":
+            return Urgency.DELIVERED if self.current_since else Urgency.BEHIND
+        words = {"given up": Urgency.GIVEN_UP, "held": Urgency.HELD, "not sent": Urgency.NOT_SENT}
+        return words.get(self.word, Urgency.WAITING)
 
 
 def decisive(deliveries: Iterable[Delivery], whole: str) -> Delivery | None:

@@ -7,7 +7,7 @@ import pytest
 from locations.models import Location
 from ocpi_hub.exchange import whynot
 from ocpi_hub.exchange.models import Delivery
-from ocpi_hub.exchange.whynot import Facts, decide, decisive
+from ocpi_hub.exchange.whynot import Facts, Urgency, decide, decisive
 from ocpi_hub.partners import agreements
 from ocpi_hub.partners.models import Endpoint, Platform, Status
 from tests import examples
@@ -105,6 +105,25 @@ def test_what_is_known_decides(facts, word, text):
     answer = decide(Facts(**{"changed_at": NINE, **facts}))
 
     assert (answer.word, answer.text) == (word, text)
+
+
+def test_what_needs_somebody_is_read_first():
+    facts = [
+        {"delivery": DELIVERED},
+        {"owns": True},
+        {"delivery": delivery("SENDING")},
+        {"delivery": WAITING},
+        {"expanding": True},
+        {"delivery": DELIVERED, "changed_at": ELEVEN, "behind": True},
+        {"delivery": WAITING, **BEHIND},
+        {"delivery": delivery("FAILED", reason="HTTP 404")},
+    ]
+    found = [decide(Facts(**{"changed_at": NINE, **more})).urgency.name for more in facts]
+
+    assert found == ["DELIVERED", "NOT_SENT", "WAITING", "WAITING", "WAITING", "BEHIND", "HELD", "GIVEN_UP"]
+    assert [urgency.name for urgency in Urgency] == [
+        "GIVEN_UP", "HELD", "BEHIND", "WAITING", "NOT_SENT", "DELIVERED",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The page of every Client Owned Object, which modules inherit."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.contrib import admin
@@ -15,7 +16,10 @@ from ocpi_hub.exchange.admin.questions import may_ask, question_about
 from ocpi_hub.exchange.findings import plain
 from ocpi_hub.exchange.models import Delivery
 from ocpi_hub.exchange.ownedobject import OwnedObject
+from ocpi_hub.exchange.whynot import Answer, Urgency
+from ocpi_hub.partners.models import Platform
 
+MOST_ANSWERS = 20  # lines of "who has it" that are shown unasked
 _HIDDEN = {"document", "received", "digest", "inserted_in", "owner_key", "key", "findings"}
 
 
@@ -135,19 +139,34 @@ class OwnedObjectAdmin(ReadOnlyAdmin):
 
     @admin.display(description="who has it")
     def who_has_it(self, row: OwnedObject) -> SafeString:
-        """Why did this object not reach this partner: a line for each."""
-        return table(
-            (
-                link("partners_platform", platform.pk, platform),
-                link("exchange_delivery", answer.delivery.pk, answer.word)
-                if answer.delivery
-                else answer.word,
-                answer.text,
-            )
-            for platform, answer in whynot.answers(row)
+        """Why did this object not reach this partner: a line for each, of many only where something is wrong."""
+        answers = sorted(whynot.answers(row), key=lambda found: found[1].urgency)  # by name within each
+        if len(answers) <= MOST_ANSWERS:
+            return table(map(_answer, answers))
+        wrong = sum(answer.urgency < Urgency.NOT_SENT for _, answer in answers)
+        shown = min(wrong, MOST_ANSWERS)
+        return format_html(
+            "{}<details><summary>{}</summary>{}</details>",
+            table(map(_answer, answers[:shown])) if shown else "",
+            _counted(answer for _, answer in answers[shown:]),
+            table(map(_answer, answers[shown:])),
         )
 
     @admin.display(description="deliveries")
     def deliveries(self, row: OwnedObject) -> SafeString:
         filters = {"module": row.module, "message__parent_key": row.own_address.key}
         return list_link(Delivery, "all deliveries of this object", **filters)
+
+
+def _answer(found: tuple[Platform, Answer]) -> tuple[Any, ...]:
+    platform, answer = found
+    row = answer.delivery
+    word = link("exchange_delivery", row.pk, answer.word) if row else answer.word
+    return link("partners_platform", platform.pk, platform), word, answer.text
+
+
+def _counted(answers: Iterable[Answer]) -> str:
+    """Such as "297 more: 280 delivered, 17 not sent"."""
+    counts = Counter(answer.word for answer in answers)
+    each = ", ".join(f"{count} {word}" for word, count in counts.items())
+    return f"{counts.total()} more: {each}"
