@@ -16,7 +16,7 @@ def rights(party: Party, row: OwnedObject, audiences: set[str]) -> Iterator[Reas
     if row.audience not in ("", party.key):
         yield _for_another(row, audiences)
         return
-    if not row.audience and not row.is_for(set(party.roles), row.own_address.variant):
+    if not row.audience and not row.is_for(_roles(party), row.own_address.variant):
         yield _no_role(party, row)
     if row.routed:
         yield from _no_agreement(party, row)
@@ -34,12 +34,21 @@ def _for_another(row: OwnedObject, audiences: set[str]) -> Reason:
 
 
 def _no_role(party: Party, row: OwnedObject) -> Reason:
-    announced = ", ".join(party.roles) or "no role"
-    text = f"{party} announces {announced}, and {row.module} are for {', '.join(row.audience_roles)}"
+    roles = ", ".join(sorted(_roles(party))) or "no role"
+    verb = "announces" if party.roles else "is invited in"
+    text = f"{party} {verb} {roles}, and {row.module} are for {', '.join(row.audience_roles)}"
     if others := _others_at_platform(party, row):
         text += f"; its platform gets them for {', '.join(others)}"
+    why = f"{row.module} are not for its roles"
+    if "HUB" in _roles(party):
+        return Reason("role", why, f"{text}; a hub gets what is for its clients", row=party)
     do = "announce such a role in its credentials, if it has one and was invited in it"
-    return Reason("role", f"{row.module} are not for its roles", text, party.key, do, party)
+    return Reason("role", why, text, party.key, do, party)
+
+
+def _roles(party: Party) -> set[str]:
+    """Those that it announced; those that it is invited in while it has announced none."""
+    return set(party.roles or party.invited_roles)
 
 
 def _others_at_platform(party: Party, row: OwnedObject) -> list[str]:

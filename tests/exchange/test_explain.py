@@ -254,6 +254,35 @@ def test_who_is_not_registered_gets_nothing(cpo, emsp, changes, subject, who, wh
     assert about(found, subject)["who"] == who
 
 
+def test_who_is_invited_is_told_by_the_roles_of_the_invitation(cpo, emsp) -> None:
+    platform(emsp, status=Status.PLANNED, token_cipher="")
+    emsp.platform.parties.update(roles=[], invited_roles=["EMSP"])
+    cpo.put(PUSHED, examples.location())
+
+    _, found = explain()
+    emsp.platform.parties.update(invited_roles=["CPO"])
+    _, as_cpo = explain(party="DE-MSP")
+
+    assert found["answer"] == f"DE*MSP has not got {LOC1}: it has not registered."
+    assert [reason["about"] for reason in found["reasons"]] == ["status"]
+    assert about(as_cpo, "role")["text"] == (
+        "DE*MSP is invited in CPO, and locations are for EMSP, NSP, OTHER, NAP"
+    )
+
+
+def test_a_hub_is_not_asked_for_a_role_that_it_cannot_have(cpo, emsp) -> None:
+    emsp.platform.parties.update(roles=["HUB"])
+    cpo.put(PUSHED, examples.location())
+
+    _, found = explain(party="DE-MSP")
+
+    reason = about(found, "role")
+    assert reason["text"] == (
+        "DE*MSP announces HUB, and locations are for EMSP, NSP, OTHER, NAP; a hub gets what is for its clients"
+    )
+    assert (reason["who"], reason["do"]) == (None, None)
+
+
 def test_who_is_offline_is_said_with_what_waits(cpo, emsp, deliver) -> None:
     emsp.answers.append(lambda request: enveloped(http_status=500))
     cpo.put(PUSHED, examples.location())
