@@ -4,6 +4,8 @@ import re
 from difflib import get_close_matches
 from typing import NamedTuple
 
+from django.conf import settings
+
 from ocpi_hub.partners.models import Party
 from ocpi_hub.protocol.types import PartyRef
 
@@ -33,8 +35,10 @@ class Name(NamedTuple):
 
 
 def party_named(text: str) -> Party:
-    """Raises ValueError for what is no name, UnknownParty, and ValueError for a role that it has not."""
+    """Raises UnknownParty, and ValueError for what is no name, the hub itself, and a role that it has not."""
     name = Name.parse(text)
+    if name.party == PartyRef(settings.HUB_COUNTRY_CODE, settings.HUB_PARTY_ID):
+        raise ValueError(f"{name.party} is this hub, and none of its partners")
     party = Party.objects.filter(key=name.party.key).select_related("platform").first()
     if party is None:
         raise UnknownParty(f"{name.party} is no party of this hub{_hint(name.party.key)}")

@@ -138,6 +138,22 @@ def test_a_party_may_be_meant_that_will_come() -> None:
     assert rows() == [("NL*ABC", "SE*NEW", "", False, "")]
 
 
+def test_what_stands_for_a_party_that_is_not_here_can_be_taken_back() -> None:
+    agree("--between", "NL-ABC", "SE-NEW", "--deny", "--new")
+
+    agree("--between", "NL-ABC", "SE-NEW", "--forget")
+
+    assert rows() == []
+
+
+def test_a_slip_of_the_hand_forgets_nothing() -> None:
+    agree(*PAIR, "--deny")
+
+    said = refused("--between", "NL-ABC", "DE-MSQ", "--forget")
+
+    assert said.startswith("DE*MSQ and NL*ABC have no agreement on every module; it is open, by the default")
+
+
 def test_an_invited_role_is_a_role() -> None:
     Party.objects.filter(party_id="MSP").update(invited_roles=["EMSP", "NSP"])
 
@@ -146,10 +162,11 @@ def test_an_invited_role_is_a_role() -> None:
     assert len(rows()) == 1
 
 
-def test_the_hub_itself_is_nobodys_partner() -> None:
-    said = refused("--between", "NL-ABC-CPO", "NL-HUB", "--deny", "--new")
+@pytest.mark.parametrize("more", [(), ("--new",)])
+def test_the_hub_itself_is_nobodys_partner(more: tuple[str, ...]) -> None:
+    said = refused("--between", "NL-ABC-CPO", "NL-HUB", "--deny", *more)
 
-    assert said == "NL*HUB is this hub, and agreements are between two of its partners"
+    assert said == "NL*HUB is this hub, and none of its partners"
 
 
 @pytest.mark.parametrize("module", ["hubclientinfo", "credentials", "nonsense"])

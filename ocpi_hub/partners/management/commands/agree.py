@@ -49,7 +49,9 @@ class Command(BaseCommand):
             return
         if not options["between"]:
             raise CommandError("--between names the two parties, such as --between NL-ABC-CPO DE-MSP-EMSP")
-        first, second = sorted(key_of(text, new=options["new"]) for text in options["between"])
+        # What stands for a party that never came, or has gone, can be forgotten all the same.
+        known = options["new"] or options["forget"]
+        first, second = sorted(key_of(text, new=known) for text in options["between"])
         module = options["module"] or EVERY_MODULE
         before = Standing.between(first, second, module)
         self._change(first, second, module, options)
