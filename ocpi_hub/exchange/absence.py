@@ -16,7 +16,7 @@ def reasons(name: Name) -> Iterator[Reason]:
     """Of an object that the hub does not have."""
     try:
         owner = naming.party_named(name.address.owner.key)
-    except naming.UnknownParty as unknown:
+    except ValueError as unknown:  # or the hub itself, which owns nothing
         yield Reason("owner", "its owner is unknown", str(unknown), "you", "look at the name, or invite it")
         yield from elsewhere(name)
         return
@@ -81,10 +81,11 @@ def pulled(owner: Party, name: Name) -> Iterator[Reason]:
     pulls = Pull.objects.filter(platform=owner.platform, module=name.model.module, party__iexact=owner.key)
     last = pulls.filter(full=True).order_by("-id").first() or pulls.order_by("-id").first()
     if last is None:
-        text = f"{owner} never pushed it, as far as is on record, and its list was never pulled"
+        text = f"no push of it from {owner} was taken, as far as is on record, and its list was never pulled"
         do = f"push it; or you: manage.py pull --platform {owner.platform_id} --module {name.model.module}"
         yield Reason("object", "it never came", text, owner.key, do, owner.platform)
         return
     how = f"{last}, {last.get_state_display()}"
-    text = f"{owner} did not push it, and it was not in the list at {minute(last.started_at)} ({how})"
-    yield Reason("object", "it never came", text, owner.key, "push it, or list it", last)
+    text = f"no push of it from {owner} was taken, and it was not in the list at {minute(last.started_at)} ({how})"
+    do = "push it, or list it; a push that is refused is answered with what is wrong"
+    yield Reason("object", "it never came", text, owner.key, do, last)

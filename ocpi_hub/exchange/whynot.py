@@ -100,9 +100,9 @@ def decide(facts: Facts) -> Answer:
     if facts.owns:
         return Answer("not sent", "the object is its own")
     if facts.status == Status.SUSPENDED:
-        return Answer("not sent", "it is suspended" + _before(facts), facts.delivery)
+        return _away(facts, "it is suspended")
     if not facts.registered:
-        return Answer("not sent", "it is invited and has not registered yet" + _before(facts), facts.delivery)
+        return _away(facts, "it is invited and has not registered yet")
     if facts.direct and not (facts.delivery and facts.delivery.state in OPEN):
         text = f"by its owner directly, at {_time(facts.changed_at)}"
         return Answer("delivered", text, current_since=facts.changed_at)
@@ -168,9 +168,13 @@ def hindrance_of(facts: Facts) -> str:
     return ""
 
 
-def _before(facts: Facts) -> str:
+def _away(facts: Facts, why: str) -> Answer:
+    """Nothing goes there; it may have the newest state from before."""
     row = facts.delivery
-    return f"; delivered before, at {_time(row.finished_at)}" if row and row.state == State.DELIVERED else ""
+    if row is None or row.state != State.DELIVERED:
+        return Answer("not sent", why, row)
+    before = f"{why}; delivered before, at {_time(row.finished_at)}"
+    return Answer("not sent", before, row, current_since=None if facts.behind else row.finished_at)
 
 
 def _time(moment: datetime | None) -> str:

@@ -74,8 +74,8 @@ class AgreementForm(TermsForm):
     def _must_be_known(self, name: str, key: str) -> None:
         try:
             naming.party_named(key)
-        except naming.UnknownParty as unknown:
-            self.add_error(name, str(unknown))
+        except ValueError as error:
+            self.add_error(name, str(error))
 
 
 def known_parties() -> list[tuple[str, str]]:

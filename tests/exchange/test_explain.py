@@ -283,6 +283,28 @@ def test_a_hub_is_not_asked_for_a_role_that_it_cannot_have(cpo, emsp) -> None:
     assert (reason["who"], reason["do"]) == (None, None)
 
 
+def test_who_has_left_has_what_it_got_before(cpo, emsp, deliver) -> None:
+    cpo.put(PUSHED, examples.location())
+    deliver()
+    platform(emsp, status=Status.SUSPENDED, token_cipher="")
+    newest = explain()
+    cpo.put(PUSHED, examples.location(name="Other", last_updated="2030-01-01T00:00:00Z"))
+    deliver()
+    older = explain()
+
+    assert (newest[0], newest[1]["has"], older[0], older[1]["has"]) == (0, "newest", 1, "older")
+    assert newest[1]["answer"].startswith(f"DE*MSP has {LOC1} as it is now, since ")
+    assert older[1]["answer"].endswith(": it is suspended.")
+    assert about(newest[1], "status")["text"] == f"{emsp.platform} is suspended: nothing goes there"
+
+
+def test_the_hub_owns_nothing_and_is_said_to_be_the_hub(cpo, emsp) -> None:
+    code, found = explain("locations/NL/HUB/LOC1")
+
+    assert code == 1
+    assert about(found, "owner")["text"] == "NL*HUB is this hub, and none of its partners"
+
+
 def test_who_is_offline_is_said_with_what_waits(cpo, emsp, deliver) -> None:
     emsp.answers.append(lambda request: enveloped(http_status=500))
     cpo.put(PUSHED, examples.location())
@@ -449,10 +471,10 @@ def test_what_never_came_says_when_its_owners_list_was_read(cpo, emsp) -> None:
 
     assert (never[0], never[1]["answer"]) == (1, f"The hub has no {LOC1}, so nobody got it from here.")
     assert about(never[1], "object")["text"] == (
-        "NL*ABC never pushed it, as far as is on record, and its list was never pulled"
+        "no push of it from NL*ABC was taken, as far as is on record, and its list was never pulled"
     )
     assert about(after[1], "object")["text"].startswith(
-        "NL*ABC did not push it, and it was not in the list at "
+        "no push of it from NL*ABC was taken, and it was not in the list at "
     )
 
 

@@ -43,6 +43,7 @@ def test_an_agreement_is_added_in_any_order_and_by_any_name(operator: Client) ->
         ({"second": "DE*MSQ"}, "second", "DE*MSQ is no party of this hub; did you mean DE*MSP?"),
         ({"first": "nobody"}, "first", "is no party such as NL-ABC-CPO or NL*ABC"),
         ({"second": "NL*ABC"}, "second", "NL*ABC needs no agreement with itself"),
+        ({"second": "NL*HUB"}, "second", "NL*HUB is this hub, and none of its partners"),
         ({"second": "NL*HUB", "new": "on"}, None, "NL*HUB is this hub"),
         ({"module": "hubclientinfo"}, "module", "hubclientinfo is not one of the available choices"),
         ({"second": ""}, "second", "This field is required"),
