@@ -31,6 +31,7 @@ class Directory:
 
     def __init__(self) -> None:
         self.hears = False
+        self._missed = False  # whether the log says that it does not
         self._generation = 0
         self._entries: dict[Hashable, object] = {}
         self._emptied_at = 0.0
@@ -73,7 +74,7 @@ class Directory:
             try:
                 self.listen()
             except psycopg.Error as error:
-                logger.warning("changes of partners are not heard of, every request asks anew: %s", error)
+                self._say_that_nothing_is_heard(error)
             except Exception:
                 logger.exception("changes of partners are not heard of, every request asks anew")
             finally:
@@ -104,7 +105,16 @@ class Directory:
         if not self.hears:
             self.forget()
             self.hears = True
+            if self._missed:
+                logger.info("changes of partners are heard of again")
+            self._missed = False
         self._heard(listening, None, BEAT)
+
+    def _say_that_nothing_is_heard(self, error: psycopg.Error) -> None:
+        """Once: behind a pooler that swallows notifications it is so for good."""
+        if not self._missed:
+            logger.warning("changes of partners are not heard of, every request asks anew: %s", error)
+        self._missed = True
 
     def _heard(self, listening: "psycopg.Connection[object]", word: str | None, seconds: float) -> bool:
         """Whether the word came in this time; whatever else comes is a change."""

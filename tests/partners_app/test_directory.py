@@ -186,6 +186,35 @@ def test_when_listening_ends_nothing_is_remembered_any_more(monkeypatch, transac
     assert heard == [(False, {})]
 
 
+def test_the_log_says_once_that_nothing_is_heard_and_once_that_it_is_again(
+    monkeypatch, caplog, transactional_db
+):
+    caplog.set_level("INFO", logger="ocpi_hub.partners.directory")
+    directory = Directory()
+    lost = psycopg.OperationalError("the connection is lost")
+    tries = [lost, lost, None, lost]
+
+    def listen():
+        error = tries.pop(0)
+        if error is None:
+            Directory.listen(directory, rounds=1)
+        else:
+            raise error
+
+    def sleep(seconds):
+        if not tries:
+            raise SystemExit
+
+    monkeypatch.setattr(directory, "listen", listen)
+    monkeypatch.setattr("ocpi_hub.partners.directory.time.sleep", sleep)
+    monkeypatch.setattr("ocpi_hub.partners.directory.BEAT", 0.01)
+    with pytest.raises(SystemExit):
+        directory._run()
+
+    lost_once = "changes of partners are not heard of, every request asks anew: the connection is lost"
+    assert caplog.messages == [lost_once, "changes of partners are heard of again", lost_once]
+
+
 # ------------------------------------------------------------------------------------------------------ requests
 @pytest.fixture
 def remembering(monkeypatch):
