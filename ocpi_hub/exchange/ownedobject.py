@@ -16,10 +16,9 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Func, Value
-from django.db.models.expressions import RawSQL
 from django.db.models.functions import Concat, Upper
 
-from ocpi_hub.exchange.visibility import NOTHING, Visible, addressed_to, shared_with
+from ocpi_hub.exchange.visibility import NOTHING, SETTLED, Visible, addressed_to, shared_with
 from ocpi_hub.partners.agreements import Terms
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol.envelope import StatusCode
@@ -96,7 +95,7 @@ class OwnedObjectQuerySet(models.QuerySet["OwnedObject"]):
         return self.seen(self.model.visible_to(platform, asking))
 
     def seen(self, visible: Visible) -> "OwnedObjectQuerySet":
-        return self.present().filter(visible.where(self.model.variant_field))
+        return self.present().filter(visible.condition(self.model.variant_field).as_filter())
 
     def settled(self) -> "OwnedObjectQuerySet":
         """Without rows that an older transaction, still open, may yet slip in front of.
@@ -105,17 +104,7 @@ class OwnedObjectQuerySet(models.QuerySet["OwnedObject"]):
         open one waits, else a reader that follows a cursor would never see the older one's rows. The rows of
         our own transaction are shown.
         """
-        return self.filter(is_settled(self.model))
-
-
-def is_settled(model: type[models.Model]) -> RawSQL:
-    """Of a row with the column inserted_in."""
-    return RawSQL(  # noqa: S611  # no value of a message is in it
-        f'("{model._meta.db_table}"."inserted_in" < pg_snapshot_xmin(pg_current_snapshot())'
-        " OR inserted_in = pg_current_xact_id_if_assigned())",
-        [],
-        output_field=models.BooleanField(),
-    )
+        return self.filter(SETTLED.as_filter())
 
 
 class OwnedObject(models.Model):

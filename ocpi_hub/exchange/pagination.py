@@ -10,16 +10,13 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.models import BooleanField, QuerySet
-from django.db.models.expressions import RawSQL
 
 from ocpi_hub.exchange import tally
 from ocpi_hub.exchange.exceptions import InvalidParameters
 from ocpi_hub.exchange.ownedobject import OwnedObject
 from ocpi_hub.exchange.renderers import Documents
-from ocpi_hub.exchange.visibility import Visible
+from ocpi_hub.exchange.visibility import SETTLED, Condition, Visible
 from ocpi_hub.protocol.envelope import parse_time
 
 MOST_BYTES = 8_000_000  # of the documents in a page; a list of large objects has shorter pages
@@ -71,19 +68,13 @@ class Page(NamedTuple):
 
 def page(model: type[OwnedObject], visible: Visible, query: Query, url: str) -> Page:
     """One page of what the caller may see; `url` is the list's own address, for the Link."""
-    found = model.objects.seen(visible).settled()
-    moment = _moment("date_from", query.date_from)
-    found = found.filter(last_updated__gte=moment) if moment else found
-    moment = _moment("date_to", query.date_to)
-    found = found.filter(last_updated__lt=moment) if moment else found
-    total = found.count() if query.is_filtered else tally.total(model, visible)
-    ordered = found.order_by("inserted_in", "id")
-    if query.cursor:
-        ordered = ordered.filter(_after(model, query.cursor))
-        start = 0
-    else:
-        start = query.offset
-    rows = _read(ordered, start, query.limit)
+    listed = Condition("deleted_at IS NULL", []) & visible.condition(model.variant_field) & SETTLED
+    if moment := _moment("date_from", query.date_from):
+        listed = listed & Condition("last_updated >= %s", [moment])
+    if moment := _moment("date_to", query.date_to):
+        listed = listed & Condition("last_updated < %s", [moment])
+    total = _count(model, listed) if query.is_filtered else tally.total(model, visible)
+    rows = _read(model, listed, query)
     shown = [(born, row_id, document) for born, row_id, document in rows if document is not None]
     headers = {"X-Total-Count": str(total), "X-Limit": str(query.limit)}
     if len(rows) > len(shown):
@@ -92,20 +83,29 @@ def page(model: type[OwnedObject], visible: Visible, query: Query, url: str) -> 
     return Page(Documents(document for _, _, document in shown), headers)
 
 
-def _read(ordered: "QuerySet[OwnedObject]", start: int, limit: int) -> list[tuple[int, int, str | None]]:
+def _count(model: type[OwnedObject], listed: Condition) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM {_table(model)} WHERE {listed.sql}", listed.parameters)  # noqa: S608
+        return int(cursor.fetchone()[0])
+
+
+def _read(model: type[OwnedObject], listed: Condition, query: Query) -> list[tuple[int, int, str | None]]:
     """(transaction, row, document) of a page and of one row more, which tells whether there is a next one.
 
-    Documents that the page has no room for are None, and not read.
+    Documents that the page has no room for are None, and not read. Written out: a list is asked for all the time.
     """
-    born, size = RawSQL("inserted_in::text::bigint", []), RawSQL("octet_length(document)", [])
-    listed = ordered.annotate(born=born, size=size).values("born", "id", "size", "document")
-    try:
-        statement, parameters = listed[start : start + limit + 1].query.sql_with_params()
-    except EmptyResultSet:  # for whoever may see nothing
-        return []
+    start = query.offset
+    if query.cursor:
+        born, row_id = query.cursor
+        listed, start = listed & Condition("(inserted_in, id) > (%s::text::xid8, %s)", [str(born), row_id]), 0
+    statement = _PAGE.format(table=_table(model), listed=listed.sql)
     with connection.cursor() as cursor:
-        cursor.execute(_PAGE.format(listed=statement), [limit, MOST_BYTES, *parameters])
+        cursor.execute(statement, [query.limit, MOST_BYTES, *listed.parameters, query.limit + 1, start])
         return cursor.fetchall()
+
+
+def _table(model: type[OwnedObject]) -> str:
+    return connection.ops.quote_name(model._meta.db_table)
 
 
 # A page has one document at least, however large.
@@ -113,19 +113,13 @@ _PAGE = """
 SELECT born, id, CASE WHEN number <= %s AND (bytes <= %s OR number = 1) THEN document END
 FROM (
     SELECT born, id, document, row_number() OVER so_far AS number, sum(size) OVER so_far AS bytes
-    FROM ({listed}) listed WINDOW so_far AS (ORDER BY born, id)
+    FROM (
+        SELECT inserted_in::text::bigint AS born, id, octet_length(document) AS size, document
+        FROM {table} WHERE {listed} ORDER BY inserted_in, id LIMIT %s OFFSET %s
+    ) listed WINDOW so_far AS (ORDER BY born, id)
 ) page
 ORDER BY born, id
 """
-
-
-def _after(model: type[OwnedObject], cursor: tuple[int, int]) -> RawSQL:
-    table = model._meta.db_table
-    return RawSQL(  # noqa: S611  # the table is ours, the rest are parameters
-        f'("{table}"."inserted_in", "{table}"."id") > (%s::text::xid8, %s)',
-        [str(cursor[0]), cursor[1]],
-        output_field=BooleanField(),
-    )
 
 
 def _moment(name: str, text: str | None) -> datetime | None:

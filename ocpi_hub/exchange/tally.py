@@ -9,11 +9,10 @@ import logging
 from typing import NamedTuple
 
 from django.db import connection, transaction
-from django.db.models import Sum
 
 from ocpi_hub.exchange.models import Tally
-from ocpi_hub.exchange.ownedobject import OwnedObject, is_settled, owned_models
-from ocpi_hub.exchange.visibility import Visible
+from ocpi_hub.exchange.ownedobject import OwnedObject, owned_models
+from ocpi_hub.exchange.visibility import SETTLED, Condition, Visible
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +30,13 @@ class Difference(NamedTuple):
 
 def total(model: type[OwnedObject], visible: Visible) -> int:
     """How many objects an unfiltered list has."""
-    rows = Tally.objects.filter(visible.where("variant"), is_settled(Tally), module=model.module)
-    return int(rows.aggregate(total=Sum("count", default=0))["total"])
+    asked = Condition("module = %s", [model.module]) & visible.condition("variant") & SETTLED
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT coalesce(sum(count), 0)::bigint FROM exchange_tally WHERE {asked.sql}",  # noqa: S608
+            asked.parameters,
+        )
+        return int(cursor.fetchone()[0])
 
 
 # ------------------------------------------------------------------------------------ what store.py adds

@@ -1,10 +1,24 @@
 """What a platform may read of a module, said once: for the rows of a list and for their total."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from django.db.models import Q
+from django.db.models import BooleanField
+from django.db.models.expressions import RawSQL
 
 from ocpi_hub.partners.agreements import Terms
+
+
+class Condition(NamedTuple):
+    """What is asked of a row, in SQL; every value is a parameter."""
+
+    sql: str
+    parameters: list[Any]
+
+    def __and__(self, other: "Condition") -> "Condition":
+        return Condition(f"{self.sql} AND {other.sql}", [*self.parameters, *other.parameters])
+
+    def as_filter(self) -> RawSQL:
+        return RawSQL(f"({self.sql})", self.parameters, output_field=BooleanField())  # noqa: S611  # no value in it
 
 
 class Share(NamedTuple):
@@ -14,9 +28,10 @@ class Share(NamedTuple):
     owners: frozenset[str]  # keys of parties
     alone: bool = False
 
-    def where(self) -> Q:
-        theirs = Q(owner_key__in=sorted(self.owners))
-        return Q(audience__in=sorted(self.audiences)) & (theirs if self.alone else ~theirs)
+    def condition(self) -> Condition:
+        theirs = "owner_key = ANY(%s)" if self.alone else "NOT owner_key = ANY(%s)"
+        parameters = [sorted(self.audiences), sorted(self.owners)]
+        return Condition(f"(audience = ANY(%s) AND {theirs})", parameters)
 
 
 class Visible(NamedTuple):
@@ -25,14 +40,17 @@ class Visible(NamedTuple):
     shares: tuple[Share, ...]
     variants: tuple[str, ...] | None = None  # of a module that has variants; None: all of them
 
-    def where(self, variant_field: str) -> Q:
+    def condition(self, variant_field: str) -> Condition:
         """For whatever has the columns owner_key, audience, and this one."""
         if not self.shares:
-            return Q(pk__in=[])
-        found = Q()
-        for share in self.shares:
-            found |= share.where()
-        return found if self.variants is None else found & Q(**{f"{variant_field}__in": self.variants})
+            return Condition("false", [])
+        each = [share.condition() for share in self.shares]
+        found = Condition(
+            f"({' OR '.join(one.sql for one in each)})", [value for one in each for value in one.parameters]
+        )
+        if self.variants is None:
+            return found
+        return found & Condition(f'"{variant_field}" = ANY(%s)', [list(self.variants)])
 
 
 def shared_with(own: frozenset[str], readers: list[str], terms: Terms, module: str) -> Share:
@@ -61,3 +79,9 @@ def _owners(own: frozenset[str], exceptions: list[set[str]], terms: Terms) -> tu
 
 NOTHING = Visible(())
 EVERYTHING = Visible((Share(frozenset({""}), frozenset()),))  # that is for every fitting role
+
+# A row that an older transaction, still open, may yet slip in front of waits; those of our own are shown.
+SETTLED = Condition(
+    "(inserted_in < pg_snapshot_xmin(pg_current_snapshot()) OR inserted_in = pg_current_xact_id_if_assigned())",
+    [],
+)

@@ -9,7 +9,7 @@ from locations.models import Location
 from ocpi_hub.exchange import pagination
 from ocpi_hub.exchange.exceptions import InvalidParameters
 from ocpi_hub.exchange.pagination import Query, page
-from ocpi_hub.exchange.visibility import EVERYTHING, NOTHING
+from ocpi_hub.exchange.visibility import EVERYTHING, NOTHING, SETTLED
 from tests import examples
 
 URL = "https://hub.example/list"
@@ -193,6 +193,6 @@ def test_documents_that_a_page_has_no_room_for_are_not_read(cpo, monkeypatch):
         cpo.put(f"receiver/locations/NL/ABC/LOC{number}", examples.location(id=f"LOC{number}", x="x" * 1_000))
     monkeypatch.setattr(pagination, "MOST_BYTES", 4_000)
 
-    rows = pagination._read(Location.objects.order_by("id"), 0, 3)
+    rows = pagination._read(Location, SETTLED, pagination.Query.parse({"limit": "3"}))
 
     assert [document is not None for _, _, document in rows] == [True, True, False, False]
