@@ -1,5 +1,6 @@
 """Celery tasks: each fetches what it needs, calls one thing, ends. They carry ids and may run twice."""
 
+import logging
 import random
 from datetime import datetime
 
@@ -8,6 +9,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from ocpi_hub.exchange import lanes, outbox, partitions, store, sweeper, sync, tally
+
+logger = logging.getLogger(__name__)
 
 # Seconds until a full pull that could not begin is tried again: after a registration a partner may need a moment
 # to learn that it is registered, and knows no token of ours until then.
@@ -50,6 +53,13 @@ def pull(platform_id: int, module: str, full: bool = False, since: str | None = 
     moment = datetime.fromisoformat(since) if since else None
     reports = sync.pull_platform(platform_id, module, full=full, since=moment)
     if full and tries < len(AGAIN) and any(report.read_nothing for report in reports):
+        # Above it the log says why: after a registration nobody has to do anything yet.
+        logger.info(
+            "full pull of %s from platform %s could not begin, and is tried again in %d s",
+            module,
+            platform_id,
+            AGAIN[tries],
+        )
         again = (platform_id, module, full, since, tries + 1)
         pull.apply_async(again, countdown=AGAIN[tries], expires=AGAIN[tries] + 3600)
 
