@@ -2,8 +2,10 @@
 
 After OPENS_AFTER relays in a row without an answer it opens. Requests for the partner are then refused at once,
 and after a pause one of them asks again; the pause grows as long as nothing comes, and any answer ends it.
-An answer that is an error is an answer. Each web process goes by what it has seen itself; whether the partner is
-OFFLINE is said by liveness.py alone.
+An answer that is an error is an answer. As long as all that was left unanswered is of one party, it is open for that
+party alone: what it asks for may be more than the partner can do. With a second one it is the partner that fails, and
+open for everybody. Each web process goes by what it has seen itself; whether the partner is OFFLINE is said by
+liveness.py alone.
 """
 
 import logging
@@ -15,6 +17,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from ocpi_hub.exchange.exceptions import NotConnected
+from ocpi_hub.exchange.routing import Route
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol.client import AnswerTooLarge, CallFailed, CutOff, TimedOut, Unreachable
 from ocpi_hub.protocol.types import PartyRef
@@ -34,6 +37,7 @@ class Seen(NamedTuple):
     pause: float = 0.0  # between two that ask again; 0 while the breaker is closed
     again_at: float = 0.0
     probing: bool = False  # one is under way that asks again
+    senders: frozenset[str] = frozenset()  # whose they were, by the parties' keys
 
     @property
     def is_open(self) -> bool:
@@ -41,15 +45,23 @@ class Seen(NamedTuple):
 
 
 # ------------------------------------------------------------------------------------------- pure decisions
-def may_pass(seen: Seen, now: float) -> bool:
-    return not seen.is_open or (not seen.probing and now >= seen.again_at)
+def is_open_for(seen: Seen, sender: str) -> bool:
+    return seen.is_open and (len(seen.senders) > 1 or sender in seen.senders)
 
 
-def after_silence(seen: Seen, began: float, now: float, *, probe: bool) -> Seen:
+def may_pass(seen: Seen, now: float, sender: str) -> bool:
+    return not is_open_for(seen, sender) or (not seen.probing and now >= seen.again_at)
+
+
+def after_silence(seen: Seen, began: float, now: float, sender: str, *, probe: bool) -> Seen:
     """A relay that began then was not answered; those that were under way when it opened lengthen no pause."""
     if began < seen.answered_at:
         return seen  # The partner has answered others since.
-    seen = seen._replace(unanswered=seen.unanswered + 1, probing=seen.probing and not probe)
+    seen = seen._replace(
+        unanswered=seen.unanswered + 1,
+        probing=seen.probing and not probe,
+        senders=seen.senders | {sender},
+    )
     if probe:
         pause = min(2 * seen.pause, LONGEST_PAUSE)
     elif not seen.is_open and seen.unanswered >= OPENS_AFTER:
@@ -85,10 +97,10 @@ class Breakers:
         self._seen: dict[int, Seen] = {}
 
     @contextmanager
-    def passing(self, platform: Platform, to: PartyRef, seconds: float) -> Iterator[None]:
+    def passing(self, platform: Platform, route: Route, seconds: float) -> Iterator[None]:
         """A relay, which has so many seconds; what comes of it is noted. Raises NotConnected while it is open."""
         began = self._clock()
-        probe = self._begin(platform.pk, to, began)
+        probe = self._begin(platform.pk, route, began)
         answered: bool | None = None
         try:
             yield
@@ -97,26 +109,28 @@ class Breakers:
             answered = heard(failure, seconds)
             raise
         finally:
-            self._end(platform, began, answered, probe)
+            self._end(platform, route.sender.key, began, answered, probe)
 
-    def _begin(self, platform_id: int, to: PartyRef, now: float) -> bool:
+    def _begin(self, platform_id: int, route: Route, now: float) -> bool:
         """Whether this relay is the one that asks again."""
         with self._lock:
             seen = self._seen.get(platform_id, Seen())
-            if not may_pass(seen, now):
-                raise refusal(to, seen, now)
-            if seen.is_open:
+            if not may_pass(seen, now, route.sender.key):
+                assert route.to is not None
+                raise refusal(route.to, seen, now)
+            probe = is_open_for(seen, route.sender.key)
+            if probe:
                 self._seen[platform_id] = seen._replace(probing=True)
-            return seen.is_open
+            return probe
 
-    def _end(self, platform: Platform, began: float, answered: bool | None, probe: bool) -> None:
+    def _end(self, platform: Platform, sender: str, began: float, answered: bool | None, probe: bool) -> None:
         now = self._clock()
         with self._lock:
             before = self._seen.get(platform.pk, Seen())
             if answered:
                 after = Seen(answered_at=now)
             elif answered is False:
-                after = after_silence(before, began, now, probe=probe)
+                after = after_silence(before, began, now, sender, probe=probe)
             else:
                 after = before._replace(probing=before.probing and not probe)
             self._seen[platform.pk] = after
@@ -126,10 +140,12 @@ class Breakers:
 def _tell(platform: Platform, before: Seen, after: Seen) -> None:
     if after.is_open and not before.is_open:
         logger.warning(
-            "%s has not answered %s requests in a row: those of others are answered with 4003, and one at a time"
+            "%s has not answered %s requests in a row, of %s: more of %s are answered with 4003, and one at a time"
             " asks it again",
             platform,
             after.unanswered,
+            ", ".join(sorted(after.senders)),
+            "anybody's" if len(after.senders) > 1 else "those",
         )
     elif before.is_open and not after.is_open:
         logger.info("%s answers again: requests of others reach it", platform)

@@ -2,7 +2,8 @@
 
 Each of them holds a thread. The limits shrink as places fill (the dynamic thresholds of shared-memory switches):
 of its limit a partner may use the same fraction as the others leave of all places. So one alone has its whole
-limit, many that hang have a few places each, and whoever comes anew finds some.
+limit, many that hang have a few places each, and whoever comes anew finds some. At one receiver a party that has
+nothing waiting there may go beyond the limit by half of it, so that nobody shuts it to others by slow requests.
 """
 
 import threading
@@ -27,6 +28,7 @@ class Places:
         self._lock = threading.Lock()
         self._for: Counter[int] = Counter()  # by the receiver's platform
         self._of: Counter[str] = Counter()  # by the sender's party
+        self._between: Counter[tuple[int, str]] = Counter()
         self._taken = 0
 
     @contextmanager
@@ -43,7 +45,8 @@ class Places:
                 self._count(platform.pk, sender, -1)
 
     def _check(self, platform: Platform, sender: str, route: Route) -> None:
-        if not self._has_room(self._for[platform.pk], platform.relays):
+        beyond = 0 if self._between[platform.pk, sender] else platform.relays // 2
+        if not self._has_room(self._for[platform.pk], platform.relays + beyond):
             raise NotConnected(f"too many requests wait for {route.to} already; try again in a moment")
         if not self._has_room(self._of[sender], settings.HUB_RELAYS_OF_ONE):
             raise NotConnected("too many of your requests wait for other parties; try again in a moment")
@@ -55,7 +58,10 @@ class Places:
         self._taken += change
         self._for[platform_id] += change
         self._of[sender] += change
+        self._between[platform_id, sender] += change
         if not self._for[platform_id]:
             del self._for[platform_id]
         if not self._of[sender]:
             del self._of[sender]
+        if not self._between[platform_id, sender]:
+            del self._between[platform_id, sender]

@@ -122,7 +122,7 @@ def _call(
     seconds = client.total_timeout if timeout is None else timeout
     try:
         with (
-            breakers.passing(platform, route.to, seconds),
+            breakers.passing(platform, route, seconds),
             places.place(platform, route),
             transports.waiting(),
         ):

@@ -8,6 +8,7 @@ import pytest
 from ocpi_hub.exchange import breaker, relay
 from ocpi_hub.exchange.breaker import Breakers, Seen, after_silence, heard, may_pass, refusal
 from ocpi_hub.exchange.exceptions import NotConnected
+from ocpi_hub.exchange.routing import Route
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol.client import (
     AnswerTooLarge,
@@ -22,8 +23,9 @@ from tests import examples
 from tests.conformance.calls import to
 from tests.partners import enveloped
 
-MSP = PartyRef("DE", "MSP")
-OPEN = Seen(unanswered=5, pause=5.0, again_at=105.0)
+ABC, DEF, MSP = PartyRef("NL", "ABC"), PartyRef("BE", "DEF"), PartyRef("DE", "MSP")
+ONE, BOTH = frozenset({ABC.key}), frozenset({ABC.key, DEF.key})
+OPEN = Seen(unanswered=5, pause=5.0, again_at=105.0, senders=ONE)
 PROBED = OPEN._replace(probing=True)
 
 
@@ -48,32 +50,42 @@ PROBED = OPEN._replace(probing=True)
     ],
 )
 def test_while_it_is_open_one_at_a_time_may_pass_after_the_pause(seen, now, may):
-    assert may_pass(seen, now) is may
+    assert may_pass(seen, now, ABC.key) is may
+
+
+@pytest.mark.parametrize(
+    ("senders", "sender", "may"),
+    [(ONE, ABC, False), (ONE, DEF, True), (BOTH, ABC, False), (BOTH, DEF, False), (BOTH, MSP, False)],
+)
+def test_it_is_open_for_one_party_alone_until_a_second_one_is_left_without_an_answer(senders, sender, may):
+    assert may_pass(OPEN._replace(senders=senders), 100.0, sender.key) is may
 
 
 @pytest.mark.parametrize(
     ("before", "probe", "after"),
     [
-        (Seen(), False, Seen(unanswered=1)),
-        (Seen(unanswered=3), False, Seen(unanswered=4)),
-        (Seen(unanswered=4), False, Seen(unanswered=5, pause=5.0, again_at=125.0)),
+        (Seen(), False, Seen(unanswered=1, senders=ONE)),
+        (Seen(unanswered=3), False, Seen(unanswered=4, senders=ONE)),
+        (Seen(unanswered=4), False, Seen(unanswered=5, pause=5.0, again_at=125.0, senders=ONE)),
+        (OPEN._replace(senders=frozenset({DEF.key})), False, OPEN._replace(unanswered=6, senders=BOTH)),
         (OPEN, False, OPEN._replace(unanswered=6)),
         (PROBED, False, PROBED._replace(unanswered=6)),
-        (PROBED, True, Seen(unanswered=6, pause=10.0, again_at=130.0)),
-        (PROBED._replace(pause=40.0), True, Seen(unanswered=6, pause=60.0, again_at=180.0)),
-        (PROBED._replace(pause=60.0), True, Seen(unanswered=6, pause=60.0, again_at=180.0)),
+        (PROBED, True, OPEN._replace(unanswered=6, pause=10.0, again_at=130.0)),
+        (PROBED._replace(pause=40.0), True, OPEN._replace(unanswered=6, pause=60.0, again_at=180.0)),
+        (PROBED._replace(pause=60.0), True, OPEN._replace(unanswered=6, pause=60.0, again_at=180.0)),
     ],
-    ids=["first", "fourth", "fifth opens it", "was under way when it opened", "was under way, and one asks again",
+    ids=["first", "fourth", "fifth opens it", "one of a second party", "was under way when it opened",
+         "was under way, and one asks again",
          "asked in vain", "the pause is bounded", "and stays so"],
 )  # fmt: skip
 def test_silence_after_silence_opens_it_and_only_asking_in_vain_lengthens_the_pause(before, probe, after):
-    assert after_silence(before, 90.0, 120.0, probe=probe) == after
+    assert after_silence(before, 90.0, 120.0, ABC.key, probe=probe) == after
 
 
 @pytest.mark.parametrize("probe", [False, True])
 @pytest.mark.parametrize("before", [Seen(answered_at=91.0, unanswered=4), PROBED._replace(answered_at=91.0)])
 def test_who_has_answered_others_since_is_not_silent(before, probe):
-    assert after_silence(before, 90.0, 120.0, probe=probe) == before
+    assert after_silence(before, 90.0, 120.0, ABC.key, probe=probe) == before
 
 
 @pytest.mark.parametrize(
@@ -131,8 +143,8 @@ def breakers(clock):
 PLATFORM, OTHER = Platform(pk=1, name="MSP"), Platform(pk=2, name="PRO")
 
 
-def fails(breakers, failure, platform=PLATFORM, seconds=30.0):
-    with pytest.raises(type(failure)), breakers.passing(platform, MSP, seconds):
+def fails(breakers, failure, platform=PLATFORM, seconds=30.0, sender=ABC):
+    with pytest.raises(type(failure)), breakers.passing(platform, Route(sender, MSP), seconds):
         raise failure
 
 
@@ -141,10 +153,10 @@ def opened(breakers):
         fails(breakers, TimedOut("late"))
 
 
-def passes(breakers, platform=PLATFORM):
+def passes(breakers, platform=PLATFORM, sender=ABC):
     """Whether a relay may pass, of which nothing becomes known."""
     try:
-        with pytest.raises(ZeroDivisionError), breakers.passing(platform, MSP, 30.0):
+        with pytest.raises(ZeroDivisionError), breakers.passing(platform, Route(sender, MSP), 30.0):
             1 / 0  # noqa: B018
     except NotConnected:
         return False
@@ -157,17 +169,42 @@ def test_it_is_open_for_that_partner_alone(breakers):
     assert (passes(breakers), passes(breakers, OTHER)) == (False, True)
 
 
+def test_slow_requests_of_one_party_do_not_shut_the_partner_to_others(breakers, clock):
+    opened(breakers)
+    for _ in range(3):
+        clock.now += breaker.LONGEST_PAUSE
+        fails(breakers, TimedOut("late"))
+
+    assert (passes(breakers), passes(breakers, sender=DEF)) == (False, True)
+
+
+def test_with_one_of_a_second_party_unanswered_it_is_open_for_all(breakers):
+    opened(breakers)
+    fails(breakers, TimedOut("late"), sender=DEF)
+
+    assert [passes(breakers, sender=sender) for sender in (ABC, DEF, PartyRef("FR", "XYZ"))] == [False] * 3
+
+
+def test_an_answer_to_another_party_closes_it(breakers):
+    opened(breakers)
+
+    with breakers.passing(PLATFORM, Route(DEF, MSP), 30.0):
+        pass
+
+    assert passes(breakers)
+
+
 def test_while_one_asks_again_the_others_are_refused(breakers, clock):
     opened(breakers)
     clock.now += breaker.FIRST_PAUSE
 
-    with breakers.passing(PLATFORM, MSP, 30.0):
+    with breakers.passing(PLATFORM, Route(ABC, MSP), 30.0):
         assert not passes(breakers)
     assert passes(breakers)
 
 
 def test_an_answer_of_any_relay_closes_it(breakers, clock):
-    with breakers.passing(PLATFORM, MSP, 30.0):  # is under way while the others fail
+    with breakers.passing(PLATFORM, Route(ABC, MSP), 30.0):  # is under way while the others fail
         opened(breakers)
         assert not passes(breakers)
 
@@ -184,12 +221,12 @@ def test_one_that_ends_without_an_outcome_leaves_it_to_the_next_to_ask(breakers,
 
 
 def test_those_under_way_when_it_opened_do_not_end_the_asking_of_another(breakers, clock):
-    late = breakers.passing(PLATFORM, MSP, 30.0)
+    late = breakers.passing(PLATFORM, Route(ABC, MSP), 30.0)
     late.__enter__()
     opened(breakers)
     clock.now += breaker.FIRST_PAUSE
 
-    with breakers.passing(PLATFORM, MSP, 30.0):
+    with breakers.passing(PLATFORM, Route(ABC, MSP), 30.0):
         with pytest.raises(TimedOut):
             late.gen.throw(TimedOut("late"))
         assert not passes(breakers)
@@ -204,12 +241,12 @@ def test_opening_and_closing_are_a_log_line_each(breakers, clock, caplog):
     fails(breakers, TimedOut("late"))
     clock.now += 2 * breaker.FIRST_PAUSE
     for _ in range(2):
-        with breakers.passing(PLATFORM, MSP, 30.0):
+        with breakers.passing(PLATFORM, Route(ABC, MSP), 30.0):
             pass
 
     assert [record.getMessage() for record in caplog.records] == [
-        "MSP (#1) has not answered 5 requests in a row: those of others are answered with 4003, and one at a time"
-        " asks it again",
+        "MSP (#1) has not answered 5 requests in a row, of NL*ABC: more of those are answered with 4003, and one at a"
+        " time asks it again",
         "MSP (#1) answers again: requests of others reach it",
     ]
 

@@ -105,11 +105,20 @@ def test_one_sender_leaves_places_for_others(hold):
     assert hold(200, 8, OTHER) == 2
 
 
+def test_one_sender_does_not_shut_a_receiver_to_the_others(hold):
+    assert hold(1, 200) == 8
+
+    each_of_others = [hold(1, 2, PartyRef("FR", f"P{number}")) for number in range(6)]
+
+    assert each_of_others == [1, 1, 1, 1, 0, 0]
+    assert hold(1, 1) == 0
+
+
 def test_the_refusal_says_whose_requests_are_too_many(places, hold, settings):
     hold(1, 8)
     settings.HUB_RELAYS_OF_ONE = 8
 
-    with pytest.raises(NotConnected) as receiver, places.place(Platform(pk=1), Route(OTHER, MSP)):
+    with pytest.raises(NotConnected) as receiver, places.place(Platform(pk=1), Route(ABC, MSP)):
         pass
     with pytest.raises(NotConnected) as sender, places.place(Platform(pk=2), Route(ABC, MSP)):
         pass
@@ -123,7 +132,7 @@ def test_every_place_is_given_back_after_errors_too(places):
         with pytest.raises(ZeroDivisionError), places.place(Platform(pk=1), Route(ABC, MSP)):
             1 / 0  # noqa: B018
 
-    assert (places._for, places._of, places._taken) == (Counter(), Counter(), 0)
+    assert (places._for, places._of, places._between, places._taken) == (Counter(), Counter(), Counter(), 0)
 
 
 def test_threads_that_come_at_once_take_no_more_than_there_are(places):
