@@ -86,8 +86,8 @@ def hung_like(hub: Hub, partner: Simulated, party: str, port: int) -> int:
         partner.platform_id,
     )
     hub.sql(
-        "INSERT INTO partners_party (platform_id, country_code, party_id, roles, invited_roles, business_details)"
-        " VALUES (%s, %s, %s, '{EMSP}', '{EMSP}', '{}')",
+        "INSERT INTO partners_party (platform_id, country_code, party_id, roles, invited_roles, business_details,"
+        " behind_hub, told) VALUES (%s, %s, %s, '{EMSP}', '{EMSP}', '{}', false, '{}')",
         platform_id,
         *party.split("-"),
     )
