@@ -30,6 +30,7 @@ LIST_LIMIT = 20 * MEGABYTE  # bytes of one page
 VIA = (
     "via"  # the parameter of a Link of ours that leads on to a page elsewhere than at the partner's endpoint
 )
+PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 
 places, breakers = Places(), Breakers()
 
@@ -105,7 +106,9 @@ def endpoint_of(party: Party, module: str, role: str) -> str:
 def below(endpoint: str, question: Question) -> str:
     """The URL of what is asked for, below the receiver's endpoint."""
     url = join(endpoint, *question.segments)
-    return f"{url}{'&' if '?' in url else '?'}{question.query}" if question.query else url
+    # Bytes outside ASCII, which no URL may have and some partners send, are characters of WSGI here, one for each.
+    query = quote(question.query.encode("latin-1"), safe=PRINTABLE)
+    return f"{url}{'&' if '?' in url else '?'}{query}" if query else url
 
 
 def _call(
@@ -178,9 +181,6 @@ def _is_text(data: bytes) -> bool:
 
 
 # --------------------------------------------------------------------------------------------------- lists
-PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
-
-
 def _salt(module: str) -> str:
     """A Link is of use in its own module only, for agreements may differ from one to the other."""
     return f"{VIA}:{module}"

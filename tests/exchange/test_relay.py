@@ -36,6 +36,7 @@ ENDPOINT = "https://msp.example/sender/tokens"
     [
         (ENDPOINT, (), "", ENDPOINT),
         (f"{ENDPOINT}/", (), "a=1", f"{ENDPOINT}/?a=1"),
+        (ENDPOINT, (), "a=%2F+%zz&b=\xc3\xa9", f"{ENDPOINT}?a=%2F+%zz&b=%C3%A9"),
         (f"{ENDPOINT}/", ("A/B", "ä ?"), "", f"{ENDPOINT}/A%2FB/%C3%A4%20%3F"),
         (ENDPOINT, ("..", "authorize"), "type=", f"{ENDPOINT}/%2E%2E/authorize?type="),
         ("https://msp.example/?m=tokens", (), "a=%2F", "https://msp.example/?m=tokens&a=%2F"),
