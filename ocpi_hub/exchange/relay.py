@@ -209,9 +209,8 @@ def link_back(
         parts, base = urlsplit(url), urlsplit(endpoint)
     except ValueError:
         return None
-    query = quote(
-        parts.query, safe=PRINTABLE
-    )  # what no header of ours could carry, the partner may have sent
+    # What the partner has sent, no header of ours may be able to carry.
+    query = quote(parts.query, safe=PRINTABLE)
     # A partner that is a hub as well may have a parameter of that name in its own Link.
     if parts[:3] != base[:3] or base.query or VIA in parse_qs(query):
         meant = {"url": quote(url, safe=PRINTABLE), "platform": platform.pk}
