@@ -45,6 +45,7 @@ class TokensSender(SenderView):
         uid, _ = self.checked(self.segments())
         body = authorize.references(self.request.body)
         self.must_be_an_operator()
+        self.must_name_a_provider()
         return Inquiry(self.route, uid, self.variant(), self.question(body=body, hidden=uid), self.ids)
 
     def must_be_an_operator(self) -> None:
@@ -52,6 +53,14 @@ class TokensSender(SenderView):
         if not self.route.roles.intersection(Token.audience_roles):
             raise InvalidParameters(
                 f"{self.route.sender} is no operator (CPO), and only operators authorize tokens"
+            )
+
+    def must_name_a_provider(self) -> None:
+        """Another operator has nobody's tokens, whatever it would answer; one merely invited is not connected yet."""
+        party = self.route.party
+        if party and party.roles and Token.owner_role not in party.roles:
+            raise InvalidParameters(
+                f"OCPI-to names {party}, which is no {Token.owner_role} and has no tokens"
             )
 
     def told(self, outcome: Outcome) -> Response:

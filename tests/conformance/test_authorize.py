@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from ocpi_hub.exchange.models import Grant
-from ocpi_hub.partners.models import Endpoint, Platform, Status
+from ocpi_hub.partners.models import Endpoint, Party, Platform, Status
 from ocpi_hub.protocol import codec
 from ocpi_hub.protocol.tokens import AuthorizationInfo
 from tests import examples
@@ -127,6 +127,18 @@ def test_an_unknown_type_is_2001(cpo, emsp, kind, route):
 def test_a_uid_that_is_none_is_2001(cpo):
     with nothing_changes():
         assert cpo.post(f"sender/tokens/{'x' * 37}/authorize").codes == (200, 2001)
+
+
+def test_only_a_provider_is_asked(cpo, emsp, stranger):
+    """Another operator would let whomever it likes charge at the one that asks."""
+    Party.objects.filter(key="FR*XYZ").update(roles=["CPO"])
+
+    with nothing_changes():
+        answered = cpo.post(ASK, **to("FR*XYZ"))
+
+    assert answered.codes == (200, 2001)
+    assert answered.message == "OCPI-to names FR*XYZ, which is no EMSP and has no tokens"
+    assert stranger.calls == []
 
 
 @pytest.mark.row("TOK-04", "HUB-36")
