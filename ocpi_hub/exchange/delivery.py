@@ -21,6 +21,7 @@ from ocpi_hub.exchange.models import Callback, Delivery
 from ocpi_hub.exchange.ownedobject import OwnedObject, owned_models
 from ocpi_hub.exchange.routing import closed, hub_party, owner_in, reader_at
 from ocpi_hub.partners.agreements import Terms
+from ocpi_hub.partners.directory import directory
 from ocpi_hub.partners.models import Endpoint, Platform
 from ocpi_hub.partners.secrets import UnreadableSecret
 from ocpi_hub.protocol.client import Answer, CallFailed, PlatformClient, join
@@ -163,7 +164,7 @@ def pack(platform: Platform, deliveries: list[Delivery]) -> list[Parcel]:
 
     A change after this look is no loss: it has made a delivery of its own.
     """
-    endpoints = dict(platform.endpoints.filter(role=Endpoint.Role.RECEIVER).values_list("module", "url"))
+    endpoints = directory.get(("receivers", platform.pk), lambda: _receivers(platform)) or {}
     results = [delivery.row_id for delivery in deliveries if delivery.module == Callback.MODULE]
     urls = dict(Callback.objects.filter(pk__in=results).values_list("pk", "response_url"))
     models = owned_models()
@@ -175,6 +176,11 @@ def pack(platform: Platform, deliveries: list[Delivery]) -> list[Parcel]:
         )._replace(withdrawn=withdrawn.get(delivery.pk, ""))
         for delivery in deliveries
     ]
+
+
+def _receivers(platform: Platform) -> dict[str, str]:
+    """The URLs of its Receiver interfaces, by module."""
+    return dict(platform.endpoints.filter(role=Endpoint.Role.RECEIVER).values_list("module", "url"))
 
 
 def _withdrawn(

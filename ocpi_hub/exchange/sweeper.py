@@ -15,6 +15,7 @@ from django.db import connection
 from django.utils import timezone
 
 from ocpi_hub.exchange import lanes, liveness, outbox, sync
+from ocpi_hub.partners.directory import directory
 
 logger = logging.getLogger(__name__)
 
@@ -94,6 +95,12 @@ def sweep() -> list[int]:
 @worker_init.connect
 def start(**kwargs: Any) -> None:
     threading.Thread(target=_run, name="sweeper", daemon=True).start()
+
+
+@worker_init.connect
+def remember(**kwargs: Any) -> None:
+    """A worker asks of each partner again and again, and hears of changes as a web process does."""
+    directory.start()
 
 
 def _run() -> None:
