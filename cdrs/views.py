@@ -14,7 +14,8 @@ from ocpi_hub.exchange.exceptions import NOTHING_HERE, HubError, NotFound, Unans
 from ocpi_hub.exchange.models import Delivery, Message
 from ocpi_hub.exchange.ownedobject import Address, OwnedObject
 from ocpi_hub.exchange.renderers import answer
-from ocpi_hub.exchange.store import Contradiction, Stored
+from ocpi_hub.exchange.store import Contradiction
+from ocpi_hub.exchange.upserts import Stored
 from ocpi_hub.exchange.views import NO_METHODS, ReceiverView, SenderView, Write
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol.client import Answer, join, same_origin

@@ -16,7 +16,7 @@ from commands import states
 from commands.joining import Found, sessions_of
 from commands.models import Command
 from commands.states import State
-from ocpi_hub.exchange import callbacks, grants, store
+from ocpi_hub.exchange import callbacks, grants, upserts
 from ocpi_hub.exchange.models import Callback, Grant
 from ocpi_hub.exchange.routing import Route
 from ocpi_hub.logs import current_ids
@@ -45,7 +45,7 @@ def begin(name: str, wire: Any, route: Route, requester: Platform, body: bytes, 
             name,
             wire.response_url,
             ids,
-            until=store.aware(reserved) if reserved else None,
+            until=upserts.aware(reserved) if reserved else None,
             request=body.decode(),
         )
         Command.objects.create(

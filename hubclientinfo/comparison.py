@@ -11,7 +11,7 @@ from django.db import transaction
 
 from hubclientinfo.models import ClientInfo, viewer_of
 from ocpi_hub.exchange import outbox, transports
-from ocpi_hub.exchange.store import Stored
+from ocpi_hub.exchange.upserts import Stored
 from ocpi_hub.partners.models import Endpoint, Platform, Status
 from ocpi_hub.partners.secrets import UnreadableSecret
 from ocpi_hub.protocol.client import Answer, CallFailed, join

@@ -12,7 +12,7 @@ from django.utils import timezone
 from hubclientinfo import learning
 from hubclientinfo.clients import Client, candidates
 from hubclientinfo.models import ClientInfo
-from ocpi_hub.exchange import outbox, store
+from ocpi_hub.exchange import outbox, upserts
 from ocpi_hub.exchange.ownedobject import Address
 from ocpi_hub.partners.models import Platform, Status
 from ocpi_hub.protocol.codec import check, dump
@@ -73,9 +73,9 @@ def _write(client: Client, now: datetime) -> bool:
         "status": status_of(client),
         "last_updated": format_time(now),
     }
-    incoming = store.Incoming(check(document, ClientInfo.wire), dump(document).decode())
+    incoming = upserts.Incoming(check(document, ClientInfo.wire), dump(document).decode())
     platform = Platform.objects.get(pk=client.platform_id)
-    stored = store.save(ClientInfo, address, incoming, platform, client.viewer)
+    stored = upserts.save(ClientInfo, address, incoming, platform, client.viewer)
     if not stored.stale:
         outbox.publish(ClientInfo, address, stored, platform, MessageIDs.new())
     return not stored.stale

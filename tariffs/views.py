@@ -8,7 +8,7 @@ from rest_framework.response import Response
 
 from ocpi_hub.exchange import outbox, store
 from ocpi_hub.exchange.ownedobject import Address, OwnedObject
-from ocpi_hub.exchange.store import Stored
+from ocpi_hub.exchange.upserts import Stored
 from ocpi_hub.exchange.views import NO_METHODS, ReceiverView, SenderView, Write
 from ocpi_hub.partners.models import Platform
 from tariffs.models import Tariff

@@ -15,7 +15,7 @@ from ocpi_hub.exchange import doorbell
 from ocpi_hub.exchange.models import Callback, Message
 from ocpi_hub.exchange.ownedobject import Address, OwnedObject, owned_models
 from ocpi_hub.exchange.routing import Receiver, addressees, owner_in, receivers
-from ocpi_hub.exchange.store import Sequel, Stored
+from ocpi_hub.exchange.upserts import Sequel, Stored
 from ocpi_hub.partners.agreements import Terms
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol.headers import MessageIDs

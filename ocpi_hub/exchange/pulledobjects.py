@@ -5,7 +5,7 @@ Nothing here counts or stores; sync.py does.
 
 from typing import Any, NamedTuple
 
-from ocpi_hub.exchange import store
+from ocpi_hub.exchange import store, upserts
 from ocpi_hub.exchange.ownedobject import Address, OwnedObject
 from ocpi_hub.protocol.codec import InvalidObject, parse
 
@@ -16,7 +16,7 @@ class Taken(NamedTuple):
     """A pulled object that passed its own check."""
 
     address: Address
-    incoming: store.Incoming
+    incoming: upserts.Incoming
     digest: str
     received: str | None  # as it came, when it was repaired
     audience: str

@@ -16,7 +16,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from ocpi_hub.exchange import missing, outbox, refusals, store
+from ocpi_hub.exchange import missing, outbox, refusals, store, upserts
 from ocpi_hub.exchange.delivery import masked
 from ocpi_hub.exchange.models import Pull
 from ocpi_hub.exchange.ownedobject import OwnedObject, owned_models
@@ -292,7 +292,7 @@ class _Run:
             if owner.key not in self.allowed and not self.model.hearsay:
                 raise InvalidObject("$.party_id", f"{owner} is no {self.model.owner_role} of this platform")
             if normalise_times(raw, self.model.wire) or received is not None:
-                incoming = store.Incoming(wire, store.sealed(raw))
+                incoming = upserts.Incoming(wire, store.sealed(raw))
             else:
                 incoming = store.examine(self.model, raw, document)
         except (InvalidObject, MalformedJSON) as fault:
@@ -340,7 +340,7 @@ class _Run:
             return False
         if row.deleted_at:
             return True
-        if store.is_newer(row.last_updated, store.aware(item.incoming.wire.last_updated)):
+        if store.is_newer(row.last_updated, upserts.aware(item.incoming.wire.last_updated)):
             pull.stale += 1
             return False
         if content_of(row) == item.digest:
@@ -358,11 +358,11 @@ class _Run:
     def _keep(self, pull: Pull, news: list[Taken]) -> None:
         """Store, count and publish."""
         writings = [
-            store.Writing(item.address, item.incoming, item.digest, item.received, item.audience)
+            upserts.Writing(item.address, item.incoming, item.digest, item.received, item.audience)
             for item in news
         ]
         messages = []
-        stored = store.save_many(self.model, writings, self.platform)
+        stored = upserts.save_many(self.model, writings, self.platform)
         for item, result in zip(news, stored, strict=True):
             if result.stale:
                 pull.stale += 1

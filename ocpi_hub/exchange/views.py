@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from ocpi_hub.exchange import outbox, presence, relay, store
+from ocpi_hub.exchange import outbox, presence, relay, store, upserts
 from ocpi_hub.exchange.exceptions import (
     NOTHING_HERE,
     HubError,
@@ -27,7 +27,7 @@ from ocpi_hub.exchange.pagination import Query, page
 from ocpi_hub.exchange.relay import Question
 from ocpi_hub.exchange.renderers import Documents, answer
 from ocpi_hub.exchange.routing import Route, from_whom, must_exchange, to_whom, towards
-from ocpi_hub.exchange.store import Stored
+from ocpi_hub.exchange.upserts import Stored
 from ocpi_hub.partners.authentication import RememberedToken
 from ocpi_hub.partners.models import Endpoint, Platform
 from ocpi_hub.partners.throttling import bulkhead
@@ -341,7 +341,7 @@ class ReceiverView(ObjectView):
     def keep_at_once(self, address: Address, body: bytes) -> Stored:
         """The same by one statement, which needs no transaction around it: a Session has little time."""
 
-        def noted(audience: str) -> store.Sequel:
+        def noted(audience: str) -> upserts.Sequel:
             self.must_reach(address, audience)
             to_be = Stored(0, created=False, audience=audience)
             return outbox.as_sequel(

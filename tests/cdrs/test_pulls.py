@@ -3,7 +3,7 @@
 import pytest
 
 from cdrs.models import CDR
-from ocpi_hub.exchange import store, sync
+from ocpi_hub.exchange import store, sync, upserts
 from ocpi_hub.exchange.models import Message, RefusedObject
 from ocpi_hub.exchange.ownedobject import Address
 from ocpi_hub.protocol.codec import dump
@@ -75,7 +75,7 @@ def test_two_writers_at_once_cannot_change_it_either(cpo, emsp):
     newer = examples.cdr(total_energy=21, last_updated=LATER)
 
     with nothing_changes():
-        stored = store.save(CDR, address, store.examine(CDR, newer, dump(newer)), cpo.platform)
+        stored = upserts.save(CDR, address, store.examine(CDR, newer, dump(newer)), cpo.platform)
 
     assert stored.stale
 

@@ -7,7 +7,7 @@ from locations.models import Location
 from ocpi_hub.exchange import outbox
 from ocpi_hub.exchange.models import Delivery, Message
 from ocpi_hub.exchange.ownedobject import Address
-from ocpi_hub.exchange.store import Stored
+from ocpi_hub.exchange.upserts import Stored
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol.headers import MessageIDs
 from ocpi_hub.protocol.types import PartyRef

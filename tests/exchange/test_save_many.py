@@ -3,7 +3,7 @@
 import pytest
 
 from locations.models import EVSE, Location
-from ocpi_hub.exchange import store
+from ocpi_hub.exchange import store, upserts
 from ocpi_hub.exchange.ownedobject import Address
 from ocpi_hub.protocol.types import PartyRef
 from tests import examples
@@ -12,15 +12,15 @@ pytestmark = pytest.mark.django_db
 LATER = "2026-03-02T08:00:00Z"
 
 
-def writing(object_id: str, **changes: object) -> store.Writing:
+def writing(object_id: str, **changes: object) -> upserts.Writing:
     incoming = store.examine(Location, examples.location(id=object_id, **changes))
-    return store.Writing(Address(PartyRef("nl", "abc"), object_id), incoming)
+    return upserts.Writing(Address(PartyRef("nl", "abc"), object_id), incoming)
 
 
 def test_objects_keep_their_order_and_each_tells_what_became_of_it(cpo):
-    store.save_many(Location, [writing("B"), writing("NEWER", last_updated=LATER)], cpo.platform)
+    upserts.save_many(Location, [writing("B"), writing("NEWER", last_updated=LATER)], cpo.platform)
 
-    results = store.save_many(
+    results = upserts.save_many(
         Location,
         [
             writing("Z"),
@@ -44,13 +44,13 @@ def test_objects_keep_their_order_and_each_tells_what_became_of_it(cpo):
 
 def test_evse_rows_follow_each_of_several_locations(cpo):
     one, two = examples.evse(uid="1"), examples.evse(uid="2")
-    store.save_many(
+    upserts.save_many(
         Location,
         [writing("A", evses=[one, two]), writing("B", evses=[one]), writing("C", evses=[])],
         cpo.platform,
     )
 
-    store.save_many(Location, [writing("A", evses=[two]), writing("B", evses=[one])], cpo.platform)
+    upserts.save_many(Location, [writing("A", evses=[two]), writing("B", evses=[one])], cpo.platform)
 
     rows = EVSE.objects.order_by("location__object_id", "uid")
     assert [(row.location.object_id, row.uid, row.retired_at is None) for row in rows] == [
@@ -62,4 +62,4 @@ def test_evse_rows_follow_each_of_several_locations(cpo):
 
 def test_nothing_is_written_for_nothing(cpo, django_assert_num_queries):
     with django_assert_num_queries(0):
-        assert store.save_many(Location, [], cpo.platform) == []
+        assert upserts.save_many(Location, [], cpo.platform) == []

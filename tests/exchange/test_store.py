@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from locations.models import Location
-from ocpi_hub.exchange import store
+from ocpi_hub.exchange import store, upserts
 from ocpi_hub.exchange.exceptions import NotFound
 from ocpi_hub.exchange.ownedobject import Address
 from ocpi_hub.protocol.codec import InvalidObject, MalformedJSON
@@ -44,8 +44,8 @@ def test_an_object_is_created_and_then_replaced(cpo):
     replaced = put(cpo, examples.location(name="two", last_updated=NINE))
 
     row = Location.objects.get()
-    assert created == store.Stored(row.pk, created=True)
-    assert replaced == store.Stored(row.pk, created=False)
+    assert created == upserts.Stored(row.pk, created=True)
+    assert replaced == upserts.Stored(row.pk, created=False)
     assert (row.name, row.last_updated) == ("two", datetime(2026, 3, 1, 9, tzinfo=UTC))
     assert row.source == cpo.platform
 
@@ -76,8 +76,8 @@ def test_an_older_object_is_left_out_and_an_equal_one_is_taken(cpo, moment, stal
     first = put(cpo, examples.location(last_updated=NINE, name="first"))
     second = put(cpo, examples.location(last_updated=moment, name="second"))
 
-    note = store.OLDER_THAN_OURS if stale else None
-    assert second == store.Stored(first.row_id, created=False, stale=stale, note=note)
+    note = upserts.OLDER_THAN_OURS if stale else None
+    assert second == upserts.Stored(first.row_id, created=False, stale=stale, note=note)
     assert document()["name"] == ("first" if stale else "second")
 
 

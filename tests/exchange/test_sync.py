@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from locations.models import Location
-from ocpi_hub.exchange import doorbell, outbox, partnerlists, store, sync, tasks
+from ocpi_hub.exchange import doorbell, outbox, partnerlists, sync, tasks, upserts
 from ocpi_hub.exchange.models import Message, Pull, RefusedObject
 from ocpi_hub.partners.models import Platform
 from tests import examples
@@ -236,7 +236,7 @@ def test_the_reason_of_a_failed_pull_can_be_read(cpo, reply, error):
 
 def test_a_fault_of_the_hub_is_noted_and_raised(cpo, monkeypatch):
     cpo.lists["locations"] = locations(1)
-    monkeypatch.setattr(store, "save_many", lambda *args, **kwargs: 1 / 0)
+    monkeypatch.setattr(upserts, "save_many", lambda *args, **kwargs: 1 / 0)
 
     with pytest.raises(ZeroDivisionError):
         pull(cpo)

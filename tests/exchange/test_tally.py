@@ -10,7 +10,7 @@ from django.db import connection
 from django.utils import timezone
 
 from locations.models import Location
-from ocpi_hub.exchange import apps, store, tally, tasks
+from ocpi_hub.exchange import apps, store, tally, tasks, upserts
 from ocpi_hub.exchange.models import Tally
 from ocpi_hub.exchange.ownedobject import Address, OwnedObject, owned_models
 from ocpi_hub.exchange.visibility import EVERYTHING, NOTHING, Share, Visible
@@ -59,7 +59,7 @@ class Changes:
         fields = {"country_code": owner.country_code, "party_id": owner.party_id}
         fields |= {model.variant_field: address.variant} if model.variant_field else {}
         made = MAKE[model.module](object_id, **fields, last_updated=format_time(moment))
-        return store.Writing(address, store.examine(model, made), audience=audience)
+        return upserts.Writing(address, store.examine(model, made), audience=audience)
 
     def push(self):
         writing = self.writing()
@@ -73,7 +73,7 @@ class Changes:
         """What a pull stores at once, each object only once."""
         writings = {name(self.model, writing): writing for writing in (self.writing() for _ in range(6))}
         if not self.model.immutable:
-            store.save_many(self.model, list(writings.values()), self.platform)
+            upserts.save_many(self.model, list(writings.values()), self.platform)
 
     def patch(self):
         writing = self.writing()
@@ -92,7 +92,7 @@ class Changes:
         store.forget_deleted(timezone.now() + store.TOMBSTONES_STAY * self.chance.choice((0, 2)))
 
 
-def name(model: type[OwnedObject], writing: store.Writing) -> tuple[str, ...]:
+def name(model: type[OwnedObject], writing: upserts.Writing) -> tuple[str, ...]:
     address = writing.address
     return address.owner.key, address.object_id.upper(), address.variant, writing.audience
 
@@ -174,13 +174,13 @@ def test_an_object_is_tallied_when_it_comes_and_not_when_it_changes(cpo):
 def test_what_is_stored_at_once_is_tallied_at_once(cpo):
     put(cpo, "LOC3")
     writings = [
-        store.Writing(
+        upserts.Writing(
             LOC1._replace(object_id=f"LOC{number}"),
             store.examine(Location, examples.location(id=f"LOC{number}")),
         )
         for number in range(5)
     ]
-    store.save_many(Location, writings, cpo.platform)
+    upserts.save_many(Location, writings, cpo.platform)
 
     assert rows() == [("locations", "NL*ABC", "", "", 1), ("locations", "NL*ABC", "", "", 4)]
 
