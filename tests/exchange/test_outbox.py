@@ -5,12 +5,13 @@ from django.db import IntegrityError, connection, transaction
 
 from locations.models import Location
 from ocpi_hub.exchange import outbox
-from ocpi_hub.exchange.models import Delivery, Message
+from ocpi_hub.exchange.models import Delivery, Message, Tally
 from ocpi_hub.exchange.ownedobject import Address
 from ocpi_hub.exchange.upserts import Stored
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol.headers import MessageIDs
 from ocpi_hub.protocol.types import PartyRef
+from sessions.models import Session
 from tests import examples
 from tests.partners import register
 
@@ -69,6 +70,25 @@ def test_object_and_message_stand_or_fall_together(cpo, emsp, monkeypatch):
 
     assert answered.codes == (500, 3000)
     assert (Location.objects.count(), Message.objects.count()) == (0, 0)
+
+
+def test_what_is_one_row_and_its_message_stand_or_fall_together(transactional_db, cpo, emsp, monkeypatch):
+    """They are written by one statement, with no transaction around it."""
+    noted = outbox.message
+
+    def too_long(*args, **kwargs):
+        message = noted(*args, **kwargs)
+        message.module = "x" * 21
+        return message
+
+    with monkeypatch.context() as patched:
+        patched.setattr(outbox, "message", too_long)
+        assert cpo.put("receiver/sessions/NL/ABC/SESSION1", examples.session()).codes == (500, 3000)
+        left = (Session.objects.count(), Message.objects.count(), Tally.objects.count())
+
+    assert left == (0, 0, 0)
+    assert cpo.put("receiver/sessions/NL/ABC/SESSION1", examples.session()).codes == (201, 1000)
+    assert (Session.objects.count(), Message.objects.count(), Tally.objects.count()) == (1, 1, 1)
 
 
 def test_a_rollback_leaves_no_message_and_rings_nobody(cpo, django_capture_on_commit_callbacks):
