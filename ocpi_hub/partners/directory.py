@@ -1,4 +1,4 @@
-"""What a web process remembers of partners, so that most requests need not ask the database who is who.
+"""What a process remembers of partners, so that most requests and deliveries need not ask the database who is who.
 
 PostgreSQL tells of every change of a platform, party, endpoint, token or agreement (NOTIFY, by triggers); a thread
 listens, and everything is forgotten. Whether it hears is tried again and again: a connection that is gone, or a
