@@ -167,6 +167,8 @@ def _refused(to: PartyRef, answer: Answer, platform: Platform, question: Questio
     logger.warning("a request to %s came to nothing: %s", to, said)
     if answer.http_status == 401:
         return NotConnected(f"{to} does not know this hub's token; its operator has to mend that")
+    if not _is_text(answer.data):
+        return HubError(f"{to} answered what is not UTF-8; its operator has to mend that")
     if answer.status_code is None:
         return HubError(f"{to} answered HTTP {answer.http_status} without an OCPI envelope")
     return HubError(f"{to} answered HTTP {answer.http_status} with status code {answer.status_code}")
@@ -201,13 +203,18 @@ def link_back(
     answer: Answer, asked: str, endpoint: str, here: str, platform: Platform, module: str
 ) -> str | None:
     """The Link of a relayed page, leading through the hub: `asked` is the page's URL, `here` the hub's (P48)."""
-    link = next_link(answer.headers.get("Link"))
-    if link is None:
-        return None
+    header = answer.headers.get("Link", "")
     try:
-        url = urljoin(asked, link)
+        link = next_link(header)
+        url = urljoin(asked, link or "")
         parts, base = urlsplit(url), urlsplit(endpoint)
     except ValueError:
+        link = None
+    if link is None:
+        if "next" in header.lower():
+            logger.warning(
+                "a Link of %s cannot be read: its %s end there for whoever asked", platform, module
+            )
         return None
     # What the partner has sent, no header of ours may be able to carry.
     query = quote(parts.query, safe=PRINTABLE)

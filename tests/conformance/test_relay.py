@@ -255,6 +255,15 @@ def test_any_other_answer_is_4000_from_the_hub_and_never_an_http_error(cpo, emsp
     assert legs(answered.headers) == ("NL*HUB", "NL*ABC")
 
 
+def test_of_an_answer_in_another_encoding_it_is_said_so(cpo, emsp):
+    emsp.answers.append(BROKEN["invalid UTF-8 in its data"])
+
+    answered = cpo.get("sender/tokens", **MSP)
+
+    assert answered.codes == (200, 4000)
+    assert answered.message == "DE*MSP answered what is not UTF-8; its operator has to mend that"
+
+
 @pytest.mark.parametrize("broken", [*BROKEN.values(), refused(401)], ids=[*BROKEN, "401"])
 def test_the_operator_of_the_hub_is_told_whose_answer_was_none_and_reads_no_token(cpo, emsp, broken, caplog):
     emsp.answers.append(broken)

@@ -76,6 +76,16 @@ def test_without_a_link_to_a_next_page_there_is_none(msp, link):
 
 
 @pytest.mark.parametrize(
+    "link", [to_next("https://[msp.example/sender/tokens"), to_next(f"https://msp.example/?x={'x' * 5_000}")]
+)
+def test_of_a_next_page_that_cannot_be_reached_the_operator_is_told(msp, link, caplog):
+    """Whoever asked takes this page for the last one."""
+    assert link_back(answered(link), ENDPOINT, ENDPOINT, HERE, msp, "tokens") is None
+
+    assert caplog.messages == [f"a Link of {msp} cannot be read: its tokens end there for whoever asked"]
+
+
+@pytest.mark.parametrize(
     ("link", "query"),
     [
         (f"{ENDPOINT}?offset=2&limit=2", "offset=2&limit=2"),
