@@ -13,6 +13,7 @@ from benchmarks.figures import Figure, amount
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
+REASONS = ROOT / "benchmarks" / "reasons.md"  # kept by hand
 HEAD = ("measured", "value", "against", "its value", "ratio", "target", "verdict", "note")
 
 INTRODUCTION = """# Benchmarks
@@ -154,4 +155,4 @@ def document(found: Machine, sections: Sequence[Section]) -> str:
     for section in sections:
         parts += [f"## {section.name}", "", table(section.figures), ""]
     minutes = sum(section.seconds for section in sections) / 60
-    return "\n".join([*parts, f"The run took {minutes:.0f} minutes.", ""])
+    return "\n".join([*parts, f"The run took {minutes:.0f} minutes.", "", REASONS.read_text()])

@@ -1,7 +1,7 @@
 """The table of a run, and the page that keeps it."""
 
 from benchmarks.figures import Figure
-from benchmarks.table import Machine, Section, document, sentence, summary, table
+from benchmarks.table import REASONS, Machine, Section, document, sentence, summary, table
 
 MET = Figure(
     "PUT Session", 1200.0, "requests/s", "bare view", 2000.0, 0.6, "at least 0.5", True, "of 5 rounds"
@@ -73,6 +73,7 @@ def test_the_page_says_what_the_figures_are_true_of():
         < page.index("| PUT Session |")
     )
     assert "The run took 2 minutes." in page
+    assert page.endswith(REASONS.read_text())
 
 
 def test_the_page_says_when_what_was_measured_is_not_committed():
