@@ -125,7 +125,7 @@ class Field:
         # All of one sender: whoever has nothing waiting there may go beyond the limit, in whatever order they come.
         relays = [[asking(self.burdening[0], to)[0]]]
         with self.waiting(relays, 2 * SENDERS) as burden:
-            time.sleep(1)
+            time.sleep(1)  # until each of them waits or was refused; nothing else tells
             self.tell(signal.SIGUSR1)
             waited = burden.outcome().count
         self.tell(signal.SIGUSR2)

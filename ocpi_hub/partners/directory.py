@@ -32,7 +32,6 @@ class Directory:
     def __init__(self) -> None:
         self.hears = False
         self._missed = False  # whether the log says that it does not
-        self._generation = 0
         self._entries: dict[Hashable, object] = {}
         self._emptied_at = 0.0
 
@@ -45,18 +44,17 @@ class Directory:
             return load()
         if time.monotonic() - self._emptied_at > LONGEST:
             self.forget()
-        found = self._entries.get(key)
+        entries = self._entries
+        found = entries.get(key)
         if found is not None:
             return found  # type: ignore[return-value]  # what load() found under this key
-        generation = self._generation
         loaded = load()
-        # A change that came meanwhile may have come before or after what was loaded.
-        if loaded is not None and generation == self._generation and len(self._entries) < MOST:
-            self._entries[key] = loaded
+        # After a change that came meanwhile these entries are nobody's any more.
+        if loaded is not None and len(entries) < MOST:
+            entries[key] = loaded
         return loaded
 
     def forget(self) -> None:
-        self._generation += 1
         self._entries = {}
         self._emptied_at = time.monotonic()
 
@@ -118,11 +116,14 @@ class Directory:
 
     def _heard(self, listening: "psycopg.Connection[object]", word: str | None, seconds: float) -> bool:
         """Whether the word came in this time; whatever else comes is a change."""
-        for notice in listening.notifies(timeout=seconds, stop_after=None):
-            if notice.payload == word:
-                return True
-            if not notice.payload:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            # All that arrive at once: whoever stopped at the word would never see those behind it.
+            notices = [notice.payload for notice in listening.notifies(timeout=left, stop_after=1)]
+            if "" in notices:
                 self.forget()
+            if word in notices:
+                return True
         return False
 
 

@@ -1,6 +1,7 @@
 """What a web process remembers of partners, and when it forgets (ocpi_hub/partners/directory.py)."""
 
 import threading
+from typing import NamedTuple
 
 import psycopg
 import pytest
@@ -28,9 +29,13 @@ class Listening(Directory):
 
 
 class Silent:
-    """A connection on which no notification ever arrives."""
+    """A connection on which no notification ever arrives, however long one waits."""
+
+    def __init__(self, clock):
+        self.clock = clock
 
     def notifies(self, timeout, stop_after):
+        self.clock[0] += timeout
         return iter(())
 
 
@@ -156,11 +161,29 @@ def test_a_sign_of_life_makes_nobody_forget(hearing, network):
     assert hearing.get("key", lambda: None) is None
 
 
-def test_a_connection_that_hears_nothing_is_given_up(transactional_db):
+def test_a_change_that_arrives_together_with_the_word_is_heard_of():
+    class Notice(NamedTuple):
+        payload: str
+
+    class Both:
+        def notifies(self, timeout, stop_after):
+            return iter([Notice("word"), Notice("")])
+
+    directory = Directory()
+    directory.hears = True
+    directory.get("key", lambda: "value")
+
+    assert directory._heard(Both(), "word", 2.0)
+    assert directory.get("key", lambda: "anew") == "anew"
+
+
+def test_a_connection_that_hears_nothing_is_given_up(transactional_db, monkeypatch):
+    clock = [1000.0]
+    monkeypatch.setattr("ocpi_hub.partners.directory.time.monotonic", lambda: clock[0])
     directory = Directory()
 
     with pytest.raises(psycopg.OperationalError, match="does not arrive"):
-        directory._beat(Silent())
+        directory._beat(Silent(clock))
 
     assert not directory.hears
 
