@@ -195,6 +195,7 @@ def _withdrawn(
             continue
         if other := _other_reader(platform, delivery, model, owner.key):
             delivery.to_party = other
+            Delivery.objects.filter(pk=delivery.pk).update(to_party=other)
         else:
             found[delivery.pk] = str(closed(owner, PartyRef.parse(delivery.to_party), delivery.module))
     return found

@@ -4,6 +4,7 @@ import pytest
 
 from cdrs.models import CDR
 from locations.models import Location
+from ocpi_hub.exchange import outbox
 from ocpi_hub.exchange.models import Delivery
 from ocpi_hub.partners.models import Agreement, Platform
 from sessions.models import Session
@@ -250,10 +251,22 @@ def test_preferences_and_profiles_find_no_session_of_an_operator_without_agreeme
 
 
 # --------------------------------------------------------------------------------------------- what was under way
-def test_what_waits_for_whoever_has_lost_the_agreement_is_not_sent(cpo, emsp, other, deliver, network):
+def test_what_waits_goes_to_another_party_of_the_platform_that_has_an_agreement(network, cpo, deliver):
+    both = register(network, "TWO", "DE-MSP-EMSP", "DE-TWO-EMSP")
     cpo.put(LOC1, examples.location())
-    from ocpi_hub.exchange import outbox
+    outbox.expand()
+    before = Delivery.objects.get().to_party
 
+    agree(False)
+    deliver()
+
+    assert before == "DE*MSP"
+    assert [call.headers["OCPI-to-party-id"] for call in both.received()] == ["TWO"]
+    assert Delivery.objects.values_list("to_party", "state").get() == ("DE*TWO", "DELIVERED")
+
+
+def test_what_waits_for_whoever_has_lost_the_agreement_is_not_sent(cpo, emsp, other, deliver):
+    cpo.put(LOC1, examples.location())
     outbox.expand()
     agree(False)
     deliver()
