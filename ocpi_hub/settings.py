@@ -145,6 +145,7 @@ HUB_PULL_OVERLAP = _number(
 )  # seconds an incremental pull reaches back before the last
 HUB_PULL_JITTER = _number("HUB_PULL_JITTER", 300)  # a scheduled pull starts up to so many seconds later
 HUB_TOKEN_GRACE = 600  # seconds that the old token still works after a credentials PUT
+HUB_BACKGROUND = True  # rows that tell of the work are written by threads (background.py); tests write them
 HUB_ATTEMPT_DAYS = _number("HUB_ATTEMPT_DAYS", 90)  # attempts are kept so long
 HUB_MESSAGE_DAYS = _number("HUB_MESSAGE_DAYS", 90)  # finished messages and deliveries likewise
 

@@ -1,12 +1,21 @@
 """Fixtures of every test: the network that leads to the partners, and the cast."""
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
+from ocpi_hub import background
 from ocpi_hub.exchange import lanes, outbox, presence, relay, transports
 from ocpi_hub.exchange.breaker import Breakers
 from tests.partners import Network, Partner, register
+
+
+@pytest.fixture(autouse=True)
+def _nothing_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test has written in the background it writes by background.flush(), in its own transaction."""
+    monkeypatch.setattr(settings, "HUB_BACKGROUND", False)
+    background.forget()
 
 
 @pytest.fixture

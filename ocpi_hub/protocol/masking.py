@@ -1,0 +1,88 @@
+"""What of a message only the two parties it is between should read: tokens of drivers, and the parties' secrets.
+
+The values are found in the message itself, in its JSON and in the path of its URL, and are then replaced wherever
+they occur: in an answer that repeats the uid it complains about as well as in the request.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+from urllib.parse import quote, unquote
+
+import msgspec
+
+MASK = "***"
+
+# mod_tokens, mod_cdrs CdrToken: what names a driver's card or contract.
+_PERSONAL = {"contract_id", "visual_number", "group_id", "auth_id"}
+_OF_AN_EVSE = {
+    "connectors",
+    "evse_id",
+    "capabilities",
+    "physical_reference",
+    "floor_level",
+    "status_schedule",
+}
+# mod_tokens: {tokens}/{country_code}/{party_id}/{token_uid}, and {tokens}/{token_uid}/authorize.
+_IN_PATH = re.compile(r"/tokens/(?:[A-Za-z]{2}/[^/]{3}/([^/?#]+)|([^/?#]+)/authorize)", re.IGNORECASE)
+_RAW = re.compile(
+    r'"(?:uid|token|response_url|contract_id|visual_number|group_id|auth_id)"\s*:\s*"((?:[^"\\]|\\.)*)',
+    re.IGNORECASE,
+)
+
+
+def private_values(*bodies: bytes | str | None, path: str = "") -> set[str]:
+    """What is to be masked: driver's tokens, credentials tokens and the secret ends of response_urls."""
+    found = {unquote(uid) for match in _IN_PATH.finditer(path) for uid in match.groups() if uid}
+    for body in bodies:
+        if body:
+            found |= set(_values(body))
+    return {value for value in found if value.strip()}
+
+
+def _values(body: bytes | str) -> Iterator[str]:
+    try:
+        raw = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        text = body if isinstance(body, str) else body.decode(errors="replace")
+        yield from _RAW.findall(text)
+        return
+    yield from _walk(raw, "")
+
+
+def _walk(raw: Any, above: str) -> Iterator[str]:
+    """`above` is the name of the field that holds this; lists hand on their own."""
+    if isinstance(raw, list):
+        for item in raw:
+            yield from _walk(item, above)
+    elif isinstance(raw, dict):
+        for name, value in raw.items():
+            if isinstance(value, dict | list):
+                yield from _walk(value, name)
+            elif isinstance(value, str | int) and _is_private(name, raw, above):
+                yield _secret_end(str(value)) if name == "response_url" else str(value)
+
+
+def _is_private(name: str, holder: dict[str, Any], above: str) -> bool:
+    if name == "uid":
+        # An EVSE has a uid as well, and that is on the charger's sticker.
+        return above != "evses" and not _OF_AN_EVSE.intersection(holder)
+    return name in _PERSONAL or name in ("token", "response_url")
+
+
+def _secret_end(url: str) -> str:
+    return url.rstrip("/").rpartition("/")[2]
+
+
+def masked(text: str, values: Iterable[str]) -> str:
+    """The text without these values, however they are spelled or encoded; words that merely hold one stay."""
+    forms = {form for value in values for form in (value, quote(value, safe=""), _escaped(value)) if form}
+    if not forms:
+        return text
+    longest_first = "|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True))
+    return re.sub(rf"(?<![A-Za-z0-9])(?:{longest_first})(?![A-Za-z0-9])", MASK, text, flags=re.IGNORECASE)
+
+
+def _escaped(value: str) -> str:
+    """As it stands in JSON."""
+    return msgspec.json.encode(value).decode()[1:-1]

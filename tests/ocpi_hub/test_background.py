@@ -1,0 +1,101 @@
+"""Rows that are written a moment later (ocpi_hub/background.py)."""
+
+import threading
+import time
+
+import pytest
+from django.conf import settings
+from django.db import DataError, OperationalError
+
+from ocpi_hub import background
+from ocpi_hub.background import Writer
+
+
+@pytest.fixture
+def writers(monkeypatch):
+    monkeypatch.setattr(background, "_writers", [])
+    monkeypatch.setattr(settings, "HUB_BACKGROUND", True)
+    monkeypatch.setattr(background, "PAUSE", 0.01)
+
+
+class Book:
+    """What was written; it fails on the rows of a table."""
+
+    def __init__(self, faults=()):
+        self.batches, self.faults, self.done = [], dict(faults), threading.Event()
+
+    def write(self, rows):
+        for row in rows:
+            if self.faults.get(row):
+                raise self.faults[row].pop(0)
+        self.batches.append(list(rows))
+        if "last" in rows:
+            self.done.set()
+
+    @property
+    def rows(self):
+        return [row for batch in self.batches for row in batch]
+
+
+def test_rows_are_written_in_the_order_in_which_they_came(writers):
+    book = Book()
+    writer = Writer("book", book.write, batch=2, every=0.01)
+
+    for row in (1, 2, 3, "last"):
+        writer.put(row)
+
+    assert book.done.wait(10)
+    assert book.rows == [1, 2, 3, "last"]
+    assert max(map(len, book.batches)) <= 2
+
+
+def test_rows_wait_for_a_database_that_is_away(writers):
+    book = Book({2: [OperationalError("gone"), OperationalError("gone")]})
+    writer = Writer("book", book.write, every=0.01)
+
+    for row in (1, 2, "last"):
+        writer.put(row)
+
+    assert book.done.wait(10)
+    assert book.rows == [1, 2, "last"]
+    assert writer.dropped == 0
+
+
+def test_a_row_that_can_never_be_written_is_dropped_alone(writers):
+    book = Book({2: [DataError("NUL")] * 9})
+    writer = Writer("book", book.write, every=0.2)
+
+    for row in (1, 2, 3, "last"):
+        writer.put(row)
+
+    assert book.done.wait(10)
+    assert book.rows == [1, 3, "last"]
+    assert writer.dropped == 1
+
+
+def test_what_cannot_wait_any_more_is_dropped_and_nobody_is_held_up(writers):
+    gate = threading.Event()
+    writer = Writer("book", lambda rows: gate.wait(10), most=5, batch=1, every=0.01)
+    writer.put("held")
+    while writer.waiting():
+        time.sleep(0.01)
+
+    for row in range(8):
+        writer.put(row)
+
+    assert (writer.waiting(), writer.dropped) == (5, 3)
+    gate.set()
+
+
+def test_a_test_writes_what_waits_by_itself(writers, monkeypatch):
+    monkeypatch.setattr(settings, "HUB_BACKGROUND", False)
+    book = Book()
+    writer = Writer("book", book.write, batch=2)
+    for row in (1, 2, 3):
+        writer.put(row)
+
+    assert book.rows == []
+    background.flush()
+
+    assert book.batches == [[1, 2], [3]]
+    assert writer.waiting() == 0

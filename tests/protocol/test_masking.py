@@ -1,0 +1,61 @@
+"""What of a message is masked for those whom it is not between (ocpi_hub/protocol/masking.py)."""
+
+import json
+
+import pytest
+
+from ocpi_hub.protocol.masking import masked, private_values
+
+TOKEN = {
+    "country_code": "DE",
+    "party_id": "MSP",
+    "uid": "012345AF",
+    "contract_id": "DE-MSP-C1",
+    "valid": True,
+}
+
+
+@pytest.mark.parametrize(
+    ("body", "path", "private"),
+    [
+        (TOKEN, "", {"012345AF", "DE-MSP-C1"}),
+        ({"cdr_token": {"uid": "AB", "type": "RFID", "contract_id": "C"}, "id": "CDR1"}, "", {"AB", "C"}),
+        ({"token": TOKEN, "location_id": "LOC1"}, "", {"012345AF", "DE-MSP-C1"}),
+        ({"token": "c2VjcmV0", "url": "https://x.example/versions"}, "", {"c2VjcmV0"}),
+        ({"response_url": "https://x.example/commands/START_SESSION/77aa"}, "", {"77aa"}),
+        ([TOKEN | {"uid": 1234567}], "", {"1234567", "DE-MSP-C1"}),
+        ({"evses": [{"uid": "EVSE1", "status": "AVAILABLE"}], "id": "LOC1"}, "", set()),
+        ({"uid": "EVSE1", "connectors": [], "status": "AVAILABLE"}, "", set()),
+        ({"uid": "  "}, "", set()),
+        (None, "/ocpi/2.2.1/receiver/tokens/DE/MSP/0123%2FAF?type=RFID", {"0123/AF"}),
+        (None, "/ocpi/2.2.1/sender/tokens/012345af/authorize", {"012345af"}),
+        (None, "/ocpi/2.2.1/receiver/locations/NL/ABC/LOC1/EVSE1", set()),
+    ],
+)
+def test_tokens_of_drivers_and_secrets_are_found(body, path, private):
+    assert private_values(json.dumps(body) if body else None, path=path) == private
+
+
+def test_they_are_found_in_what_is_no_json_too():
+    broken = '{"uid": "012345AF", "contract_id" : "DE-MSP-C1", "valid": tru'
+
+    assert private_values(broken) == {"012345AF", "DE-MSP-C1"}
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("no token 012345af here", "no token *** here"),
+        ("/tokens/DE/MSP/012345AF?type=RFID", "/tokens/DE/MSP/***?type=RFID"),
+        ("x012345AF is another, 012345AF7 too", "x012345AF is another, 012345AF7 too"),
+        ("a/b and a%2Fb and a%2fb", "*** and *** and ***"),
+        ('the name "quo\\"te" of it', 'the name "***" of it'),
+        ("nothing of that", "nothing of that"),
+    ],
+)
+def test_they_are_masked_wherever_and_however_they_stand(text, left):
+    assert masked(text, {"012345AF", "a/b", 'quo"te'}) == left
+
+
+def test_without_private_values_a_text_stays():
+    assert masked("anything", set()) == "anything"
