@@ -9,13 +9,13 @@ from rest_framework.response import Response
 
 from cdrs.models import CDR, ID_LENGTH
 from ocpi_hub.exchange import outbox, refusals, relay, store
-from ocpi_hub.exchange.delivery import says_it_is_there
 from ocpi_hub.exchange.exceptions import NOTHING_HERE, HubError, NotFound, Unanswered
 from ocpi_hub.exchange.models import Delivery, Message
 from ocpi_hub.exchange.ownedobject import Address, OwnedObject
 from ocpi_hub.exchange.renderers import answer
 from ocpi_hub.exchange.store import Contradiction
 from ocpi_hub.exchange.upserts import Stored
+from ocpi_hub.exchange.verdicts import says_it_is_there
 from ocpi_hub.exchange.views import NO_METHODS, ReceiverView, SenderView, Write
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol.client import Answer, join, same_origin

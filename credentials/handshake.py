@@ -15,11 +15,11 @@ from django.utils import timezone
 from rest_framework.exceptions import AuthenticationFailed
 
 from ocpi_hub.exchange import repairs, sync, transports
-from ocpi_hub.exchange.delivery import describe, masked
 from ocpi_hub.exchange.exceptions import HandshakeFailed, InvalidParameters, MethodUnavailable
 from ocpi_hub.exchange.models import Delivery, Lane
 from ocpi_hub.exchange.routing import hub_party, interfaces
 from ocpi_hub.exchange.schedules import plan_pulls, remove_pulls
+from ocpi_hub.exchange.verdicts import describe, masked
 from ocpi_hub.partners import claims, secrets
 from ocpi_hub.partners.authentication import UNKNOWN_TOKEN
 from ocpi_hub.partners.claims import Claim, ClaimRefused

@@ -24,9 +24,9 @@ from django.db.models import Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from ocpi_hub.exchange import lanes, presence, transports
-from ocpi_hub.exchange.delivery import describe, jitter
+from ocpi_hub.exchange import lanebreaker, presence, transports
 from ocpi_hub.exchange.presence import MOST_MISSED
+from ocpi_hub.exchange.verdicts import describe, jitter
 from ocpi_hub.logs import current_ids
 from ocpi_hub.partners.models import Platform, Status
 from ocpi_hub.partners.secrets import UnreadableSecret
@@ -157,11 +157,11 @@ def conclude(asked: Platform, sign: Sign, now: datetime) -> None:
     platform = Platform.objects.registered().filter(pk=asked.pk).first()
     if platform is None or (not sign.alive and platform.missed_probes != asked.missed_probes):
         return
-    before = Watched(platform.status, platform.missed_probes, lanes.is_open(platform.pk))
+    before = Watched(platform.status, platform.missed_probes, lanebreaker.is_open(platform.pk))
     finding = after(sign.alive, before, now, jitter())
     with transaction.atomic():
         if finding.comes_back:
-            lanes.came_back(platform, now)
+            lanebreaker.came_back(platform, now)
         same = Platform.objects.registered().filter(pk=platform.pk, missed_probes=platform.missed_probes)
         if same.update(**_changes(platform, sign, finding, now)):
             _tell(platform, sign, finding)

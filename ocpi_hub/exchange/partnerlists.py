@@ -5,8 +5,8 @@ from datetime import datetime
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
 from ocpi_hub.exchange import presence, transports
-from ocpi_hub.exchange.delivery import describe
 from ocpi_hub.exchange.routing import hub_party
+from ocpi_hub.exchange.verdicts import describe
 from ocpi_hub.partners.models import Endpoint, Party, Platform
 from ocpi_hub.partners.secrets import UnreadableSecret
 from ocpi_hub.protocol.client import Answer, CallFailed, PlatformClient

@@ -3,8 +3,8 @@
 from django.db.models import F
 from django.utils import timezone
 
-from ocpi_hub.exchange.delivery import masked
 from ocpi_hub.exchange.models import RefusedObject
+from ocpi_hub.exchange.verdicts import masked
 from ocpi_hub.partners.models import Platform
 
 

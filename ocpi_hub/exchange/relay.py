@@ -14,10 +14,10 @@ from django.core import signing
 
 from ocpi_hub.exchange import presence, transports
 from ocpi_hub.exchange.breaker import Breakers
-from ocpi_hub.exchange.delivery import describe
 from ocpi_hub.exchange.exceptions import HubError, InvalidParameters, NotAnswered, NotConnected, OCPIError
 from ocpi_hub.exchange.places import Places
 from ocpi_hub.exchange.routing import Route
+from ocpi_hub.exchange.verdicts import describe
 from ocpi_hub.partners.models import Party, Platform, Status
 from ocpi_hub.partners.secrets import UnreadableSecret
 from ocpi_hub.protocol.client import MEGABYTE, Answer, CallFailed, PlatformClient, TimedOut, Unreachable, join

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from ocpi_hub.exchange import lanes, liveness, outbox, sync
+from ocpi_hub.exchange import lanebreaker, lanes, liveness, outbox, outcomes, sync
 from ocpi_hub.partners.directory import directory
 
 logger = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ def every_round(work: Callable[[], object]) -> Callable[[], object]:
 def drain(platform_id: int) -> int:
     """Work one lane; lanes of partners that fail take at most a quarter of the worker's threads."""
     try:
-        if not lanes.is_failing(platform_id):
+        if not lanebreaker.is_failing(platform_id):
             return lanes.drain(platform_id)
         if not _failing_lanes.acquire(blocking=False):
             return 0
@@ -87,7 +87,7 @@ def sweep() -> list[int]:
     """Expand what waits, take back what dead workers held, and name the lanes that have something to do."""
     outbox.expand()
     now = timezone.now()
-    lanes.recover(now)
+    outcomes.recover(now)
     return lanes.due_platforms(now)
 
 

@@ -17,13 +17,13 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from ocpi_hub.exchange import missing, outbox, refusals, store, upserts
-from ocpi_hub.exchange.delivery import masked
 from ocpi_hub.exchange.models import Pull
 from ocpi_hub.exchange.ownedobject import OwnedObject, owned_models
 from ocpi_hub.exchange.partnerlists import PartnerList, PullFailed
 from ocpi_hub.exchange.pulledobjects import Taken, clash, content_of, mark_of, name_of, second
 from ocpi_hub.exchange.repairs import RepairTable
 from ocpi_hub.exchange.routing import is_known
+from ocpi_hub.exchange.verdicts import masked
 from ocpi_hub.partners.models import Endpoint, Party, Platform
 from ocpi_hub.protocol.codec import InvalidObject, MalformedJSON, check, normalise_times, parse
 from ocpi_hub.protocol.headers import MessageIDs

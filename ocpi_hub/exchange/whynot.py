@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db.models import Prefetch, Q, QuerySet
 from django.utils import timezone
 
-from ocpi_hub.exchange.lanes import FAILURES_TO_OPEN
+from ocpi_hub.exchange.lanebreaker import FAILURES_TO_OPEN
 from ocpi_hub.exchange.models import Delivery, Lane, Message
 from ocpi_hub.exchange.ownedobject import OwnedObject
 from ocpi_hub.partners.agreements import Terms

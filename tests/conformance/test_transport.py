@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
-from ocpi_hub.exchange import doorbell, lanes, liveness, sync, tasks
+from ocpi_hub.exchange import doorbell, lanebreaker, liveness, sync, tasks
 from ocpi_hub.exchange.models import Delivery, Lane, RefusedObject
 from ocpi_hub.partners import secrets
 from ocpi_hub.partners.models import Endpoint, IssuedToken, Platform
@@ -254,9 +254,9 @@ def test_when_a_partner_is_back_the_hub_pulls_from_when_it_went(
     emsp.lists["tokens"] = []
     monkeypatch.setattr(doorbell, "ask_for_pull", lambda *wanted: asked.append(wanted))
     sync.pull_platform(emsp.platform.pk, "tokens", full=True)
-    down = [httpx.Response(503)] * (lanes.FAILURES_TO_OPEN + 1)
+    down = [httpx.Response(503)] * (lanebreaker.FAILURES_TO_OPEN + 1)
     emsp.answers.append(lambda request: down.pop() if down else None)
-    for n in range(lanes.FAILURES_TO_OPEN):
+    for n in range(lanebreaker.FAILURES_TO_OPEN):
         cpo.put(f"receiver/locations/NL/ABC/LOC{n}", examples.location(id=f"LOC{n}"))
     deliver()
     liveness.ask(emsp.platform.pk)

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from ocpi_hub.exchange.delivery import Result, Verdict, describe, judge, masked, next_attempt, retry_after
 from ocpi_hub.exchange.models import Attempt, Delivery
+from ocpi_hub.exchange.verdicts import Result, Verdict, describe, judge, masked, next_attempt, retry_after
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol.client import Answer
 from tests import examples

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from locations.models import Location
 from ocpi_hub.exchange import outbox, sync
-from ocpi_hub.exchange.lanes import FAILURES_TO_OPEN
+from ocpi_hub.exchange.lanebreaker import FAILURES_TO_OPEN
 from ocpi_hub.exchange.models import Delivery, Lane, Message, RefusedObject
 from ocpi_hub.exchange.objectnames import named
 from ocpi_hub.partners import agreements

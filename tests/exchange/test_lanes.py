@@ -8,7 +8,7 @@ from django.db import connection
 from django.utils import timezone
 
 from locations.models import Location
-from ocpi_hub.exchange import delivery, lanes, liveness, outbox, sweeper, sync, tasks
+from ocpi_hub.exchange import lanebreaker, lanes, liveness, outbox, outcomes, sweeper, sync, tasks, verdicts
 from ocpi_hub.exchange.models import Delivery, Lane, Pull
 from ocpi_hub.exchange.sync import date_from
 from ocpi_hub.partners.models import Platform
@@ -21,7 +21,7 @@ PENDING, SENDING, DELIVERED, ABSORBED, FAILED = "PENDING", "SENDING", "DELIVERED
 
 @pytest.fixture(autouse=True)
 def no_jitter(monkeypatch):
-    monkeypatch.setattr(lanes, "jitter", lambda: 0.0)
+    monkeypatch.setattr(outcomes, "jitter", lambda: 0.0)
 
 
 def push(cpo, *object_ids):
@@ -61,8 +61,8 @@ def test_a_lane_is_held_by_one_drain_at_a_time(cpo, emsp):
     push(cpo, "LOC1")
     first = lanes._acquire(emsp.platform.pk, NOW)
 
-    assert lanes._acquire(emsp.platform.pk, NOW + lanes.LEASE - timedelta(seconds=1)) is None
-    second = lanes._acquire(emsp.platform.pk, NOW + lanes.LEASE)
+    assert lanes._acquire(emsp.platform.pk, NOW + outcomes.LEASE - timedelta(seconds=1)) is None
+    second = lanes._acquire(emsp.platform.pk, NOW + outcomes.LEASE)
     assert second is not None
     assert second.holder != first.holder
 
@@ -118,7 +118,7 @@ def test_a_drain_that_lost_its_lane_claims_nothing_more_and_puts_nothing_back(cp
 def test_a_drain_that_lost_its_lane_at_the_end_of_its_slice_puts_nothing_back(cpo, emsp, monkeypatch):
     push(cpo, "LOC1", "LOC2")
     monkeypatch.setattr(lanes, "FLUSH_AFTER", 3600.0)
-    monkeypatch.setattr(lanes, "_must_stop", lambda lane: bool(emsp.calls))
+    monkeypatch.setattr(lanebreaker, "rests", lambda lane: bool(emsp.calls))
 
     def steal(request):
         Lane.objects.filter(platform=emsp.platform).update(holder="another")
@@ -230,12 +230,12 @@ def test_a_claim_that_expired_is_in_doubt_and_is_sent_as_the_state(cpo, emsp):
     lane = acquired(emsp.platform)
     lanes.claim(lane, NOW)
 
-    assert lanes.recover(NOW + lanes.CLAIM_EXPIRES - timedelta(seconds=1)) == 0
-    assert lanes.recover(NOW + lanes.CLAIM_EXPIRES) == 1
+    assert outcomes.recover(NOW + outcomes.CLAIM_EXPIRES - timedelta(seconds=1)) == 0
+    assert outcomes.recover(NOW + outcomes.CLAIM_EXPIRES) == 1
 
     row = Delivery.objects.get()
     assert (row.state, row.exact, row.tries) == (PENDING, False, 0)
-    assert (row.claimed_at, row.next_attempt_at) == (None, NOW + lanes.CLAIM_EXPIRES)
+    assert (row.claimed_at, row.next_attempt_at) == (None, NOW + outcomes.CLAIM_EXPIRES)
     assert row.reason == "a worker ended while it was being sent"
 
 
@@ -243,7 +243,7 @@ def test_a_claim_that_expired_gives_way_to_a_newer_delivery_of_the_same_part(cpo
     push(cpo, "LOC1")
     lanes.claim(acquired(emsp.platform), NOW)
     push(cpo, "LOC1")
-    lanes.recover(NOW + lanes.CLAIM_EXPIRES)
+    outcomes.recover(NOW + outcomes.CLAIM_EXPIRES)
 
     first, second = Delivery.objects.order_by("id")
     assert (first.state, first.reason) == (ABSORBED, "a newer delivery carries the same part")
@@ -254,7 +254,7 @@ def test_what_was_claimed_and_not_sent_waits_again_as_it_was(cpo, emsp):
     push(cpo, "LOC1", "LOC2")
     claimed = lanes.claim(acquired(emsp.platform), NOW)
     push(cpo, "LOC2")
-    lanes.put_back(claimed)
+    outcomes.put_back(claimed)
 
     first, second, newer = Delivery.objects.order_by("id")
     assert (first.state, first.exact, first.tries, first.claimed_at) == (PENDING, True, 0, None)
@@ -339,8 +339,8 @@ def test_a_failure_leaves_no_exact_delivery_of_the_same_object(cpo, emsp):
     cpo.put("receiver/locations/NL/ABC/LOC1/EVSE1", examples.evse(last_updated="2026-03-01T09:00:00Z"))
     outbox.expand()
     Delivery.objects.exclude(pk=claimed.pk).update(exact=True)
-    result = delivery.Result(delivery.Verdict.TEMPORARY, "no", "PUT", "https://msp.example")
-    lanes.flush(lane, [lanes.Done(claimed, result, NOW)], [])
+    result = verdicts.Result(verdicts.Verdict.TEMPORARY, "no", "PUT", "https://msp.example")
+    lanes.flush(lane, [outcomes.Done(claimed, result, NOW)], [])
 
     assert list(Delivery.objects.values_list("exact", flat=True)) == [False, False]
 
@@ -398,7 +398,7 @@ def test_refusals_are_answers_and_do_not_open_the_breaker(cpo, emsp, http_status
     lanes.drain(emsp.platform.pk)
     emsp.platform.refresh_from_db()
 
-    assert lanes.is_open(emsp.platform.pk) is opens
+    assert lanebreaker.is_open(emsp.platform.pk) is opens
     assert (emsp.platform.next_probe_at is not None) is opens
     assert len(emsp.calls) == (5 if opens else 7)
 
@@ -458,7 +458,7 @@ def test_probes_follow_the_schedule_and_stay_at_its_end(cpo, emsp, failures, wai
     lane = Lane(platform=emsp.platform, failures=failures)
     emsp.platform.retry_schedule = [10, 100, 1000]
     before = timezone.now()
-    lanes._count(lane, delivery.Result(delivery.Verdict.TEMPORARY, ""))
+    lanebreaker.count(lane, verdicts.Result(verdicts.Verdict.TEMPORARY, ""))
 
     assert lane.failures == failures + 1
     assert timedelta(seconds=wait) <= lane.probe_at - before < timedelta(seconds=wait + 5)
@@ -475,7 +475,7 @@ def test_a_probe_waits_as_long_as_the_partner_asks_but_a_day_at_the_most(cpo, em
 
 def test_an_object_that_is_gone_says_nothing_about_the_partner(cpo, emsp):
     lane = Lane(platform=emsp.platform, failures=5, probe_at=NOW)
-    lanes._count(lane, delivery.Result(delivery.Verdict.GONE, ""))
+    lanebreaker.count(lane, verdicts.Result(verdicts.Verdict.GONE, ""))
 
     assert (lane.failures, lane.probe_at) == (5, NOW)
 
@@ -522,7 +522,7 @@ def lanes_doorbell():
 
 def test_a_closed_breaker_leaves_a_suspended_partner_suspended(cpo, emsp):
     Platform.objects.filter(pk=emsp.platform.pk).update(status="SUSPENDED")
-    lanes.came_back(emsp.platform, NOW)
+    lanebreaker.came_back(emsp.platform, NOW)
 
     emsp.platform.refresh_from_db()
     assert emsp.platform.status == "SUSPENDED"

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from django.utils import timezone
 
-from ocpi_hub.exchange import doorbell, lanes, liveness, outbox, transports
+from ocpi_hub.exchange import doorbell, lanebreaker, liveness, outbox, outcomes, transports
 from ocpi_hub.exchange.liveness import Finding, Watched, after
 from ocpi_hub.exchange.models import Delivery, Lane
 from ocpi_hub.partners.models import Platform
@@ -46,7 +46,7 @@ BROKEN = versions_are(httpx.ConnectError("connection refused"))
 @pytest.fixture(autouse=True)
 def no_chance(monkeypatch):
     monkeypatch.setattr(liveness, "jitter", lambda: 0.0)
-    monkeypatch.setattr(lanes, "jitter", lambda: 0.0)
+    monkeypatch.setattr(outcomes, "jitter", lambda: 0.0)
 
 
 # ----------------------------------------------------------------------------------------- pure decisions
@@ -374,10 +374,10 @@ def fail_five(cpo, emsp, deliver):
     emsp.answers.append(
         lambda request: httpx.Response(500) if request.url.path.startswith("/receiver/") else None
     )
-    for number in range(lanes.FAILURES_TO_OPEN):
+    for number in range(lanebreaker.FAILURES_TO_OPEN):
         cpo.put(f"receiver/locations/NL/ABC/LOC{number}", examples.location(id=f"LOC{number}"))
     deliver()
-    assert lanes.is_open(emsp.platform.pk)
+    assert lanebreaker.is_open(emsp.platform.pk)
 
 
 def try_again(emsp, deliver):
@@ -402,7 +402,7 @@ def test_one_whose_receiver_fails_and_whose_versions_answer_stays_connected(cpo,
         seen.append(now_is(emsp))
 
     assert seen == ["CONNECTED"] * 8
-    assert lanes.is_open(emsp.platform.pk)
+    assert lanebreaker.is_open(emsp.platform.pk)
     assert [call.path for call in emsp.calls].count("/versions") == 4  # after every failure it is asked
 
 
@@ -418,13 +418,13 @@ def test_one_that_fails_altogether_is_offline_with_the_first_miss_and_back_with_
     emsp.answers.clear()
     try_again(emsp, deliver)
     assert (now_is(emsp), emsp.platform.offline_since) == ("CONNECTED", None)
-    assert not lanes.is_open(emsp.platform.pk)
+    assert not lanebreaker.is_open(emsp.platform.pk)
 
 
 def test_who_is_back_is_asked_so_that_its_misses_are_soon_forgotten(cpo):
     state(cpo, status="OFFLINE", missed_probes=9, next_probe_at=NOW + MINUTE)
 
-    lanes.came_back(cpo.platform, NOW)
+    lanebreaker.came_back(cpo.platform, NOW)
 
     assert due(NOW) == [cpo.platform.pk]
 

@@ -9,7 +9,7 @@ from django_celery_beat.models import PeriodicTask
 from credentials import handshake
 from hubclientinfo import learning, listing
 from hubclientinfo.models import ClientInfo
-from ocpi_hub.exchange import doorbell, lanes, outbox, sync
+from ocpi_hub.exchange import doorbell, lanebreaker, outbox, sync
 from ocpi_hub.exchange.models import Delivery, Message
 from ocpi_hub.exchange.routing import from_whom
 from ocpi_hub.exchange.schedules import plan_pulls
@@ -396,9 +396,9 @@ def test_a_new_hub_is_read_by_schedule_and_one_that_comes_back_at_once(hub, monk
     Platform.objects.filter(pk=hub.platform.pk).update(status="OFFLINE", offline_since=since)
     asked = []
     monkeypatch.setattr(doorbell, "ask_for_pull", lambda *arguments: asked.append(arguments))
-    monkeypatch.setattr(lanes.transaction, "on_commit", lambda work: work())
+    monkeypatch.setattr(lanebreaker.transaction, "on_commit", lambda work: work())
 
-    lanes.came_back(Platform.objects.get(pk=hub.platform.pk), timezone.now())
+    lanebreaker.came_back(Platform.objects.get(pk=hub.platform.pk), timezone.now())
 
     assert asked == [(hub.platform.pk, "hubclientinfo", False, since.isoformat())]
 

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 
 from ocpi_hub.exchange import doorbell, whynot
 from ocpi_hub.exchange.admin.pages import SHORT_STATES, ReadOnlyAdmin, link, list_link, pretty, short, table
-from ocpi_hub.exchange.lanes import FAILURES_TO_OPEN
+from ocpi_hub.exchange.lanebreaker import FAILURES_TO_OPEN
 from ocpi_hub.exchange.models import Attempt, Delivery, Lane, Message
 from ocpi_hub.partners.models import Platform
 

@@ -1,0 +1,160 @@
+"""What came of deliveries, written down: finished, waiting again, given up, or no longer needed."""
+
+import logging
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from django.conf import settings
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+
+from ocpi_hub.exchange import lanebreaker
+from ocpi_hub.exchange.models import Attempt, Delivery, Lane
+from ocpi_hub.exchange.parcels import is_kept
+from ocpi_hub.exchange.verdicts import Result, Verdict, jitter, next_attempt
+
+logger = logging.getLogger(__name__)
+
+# Both are renewed after every call, so whoever has not renewed them for twice the time of a call is gone.
+LEASE = timedelta(seconds=2 * settings.HUB_TOTAL_TIMEOUT)
+CLAIM_EXPIRES = LEASE
+
+
+class Done(NamedTuple):
+    """A delivery that was tried, and what came of it."""
+
+    delivery: Delivery
+    result: Result
+    at: datetime
+
+
+def flush(lane: Lane, done: list[Done], claimed: list[Delivery]) -> bool:
+    """Write down results and attempts and renew the lease; False when the lane was lost to another drain."""
+    with transaction.atomic():
+        now = timezone.now()
+        delivered = [item.delivery.pk for item in done if item.result.verdict is Verdict.DELIVERED]
+        failures_before = _renew(lane, delivered, [delivery.pk for delivery in claimed], now)
+        if failures_before is None:
+            return False
+        Attempt.objects.bulk_create([_row(item) for item in done if item.result.method])
+        for item in done:
+            if item.result.verdict is not Verdict.DELIVERED:
+                _settle(lane, item, now)
+        lanebreaker.follow(
+            lane, failures_before, any(lanebreaker.is_answer(item.result) for item in done), now
+        )
+    return True
+
+
+def _row(item: Done) -> Attempt:
+    result, ids = item.result, item.result.ids
+    return Attempt(
+        at=item.at,
+        delivery_id=item.delivery.pk,
+        platform_id=item.delivery.platform_id,
+        method=result.method,
+        url=result.url,
+        request_id=ids.request_id if ids else "",
+        correlation_id=ids.correlation_id if ids else "",
+        http_status=result.http_status,
+        status_code=result.status_code,
+        outcome=result.outcome,
+        milliseconds=round(result.seconds * 1000),
+    )
+
+
+# One statement in the place of four, because a busy worker spends a good part of its time on them.
+_RENEW = """
+WITH held AS (
+    SELECT failures FROM exchange_lane WHERE platform_id = %(lane)s AND holder = %(holder)s FOR UPDATE
+), renewed AS (
+    UPDATE exchange_lane SET held_until = %(held_until)s, failures = %(failures)s, probe_at = %(probe_at)s
+    FROM held WHERE platform_id = %(lane)s
+), finished AS (
+    UPDATE exchange_delivery SET state = 'DELIVERED', finished_at = %(now)s, tries = tries + 1, reason = 'accepted'
+    FROM held WHERE id = ANY(%(delivered)s) AND state = 'SENDING'
+), kept AS (
+    UPDATE exchange_delivery SET claimed_at = %(now)s FROM held WHERE id = ANY(%(claimed)s)
+)
+SELECT failures FROM held
+"""
+
+
+def _renew(lane: Lane, delivered: list[int], claimed: list[int], now: datetime) -> int | None:
+    """Renew lease and claims and finish what was delivered; the failures before, or None when the lane was lost."""
+    parameters = {
+        "lane": lane.pk,
+        "holder": lane.holder,
+        "held_until": now + LEASE,
+        "failures": lane.failures,
+        "probe_at": lane.probe_at,
+        "delivered": delivered,
+        "claimed": claimed,
+        "now": now,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_RENEW, parameters)
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def _settle(lane: Lane, item: Done, now: datetime) -> None:
+    """A delivery that did not arrive: later again, given up, or no longer needed."""
+    delivery, result = item.delivery, item.result
+    if result.verdict is Verdict.GONE:
+        _end(delivery, Delivery.State.ABSORBED, result.outcome, now)
+        return
+    decision = next_attempt(
+        result, delivery.tries + 1, lane.platform.schedule, now, jitter(), endless=is_kept(delivery)
+    )
+    if decision.at is None:
+        _end(delivery, Delivery.State.FAILED, result.outcome, now, tries=delivery.tries + 1)
+        logger.warning("delivery %s to %s is given up: %s", delivery.pk, delivery.to_party, result.outcome)
+        return
+    changes = {"tries": delivery.tries + 1, "next_attempt_at": decision.at, "reason": result.outcome}
+    if result.widen:
+        changes |= {"key": delivery.parent_key, "path": "/".join(delivery.path.split("/")[:3])}
+    _pending_again(delivery, changes)
+
+
+def _pending_again(delivery: Delivery, changes: dict[str, object]) -> None:
+    """Back into the queue as a PUT of the state, unless another pending delivery covers the same part."""
+    wanted = Delivery.objects.filter(pk=delivery.pk, state=Delivery.State.SENDING)
+    try:
+        with transaction.atomic():
+            wanted.update(state=Delivery.State.PENDING, claimed_at=None, exact=False, **changes)
+    except IntegrityError:
+        _end(delivery, Delivery.State.ABSORBED, "a newer delivery carries the same part", timezone.now())
+    same_object = Delivery.objects.filter(
+        platform_id=delivery.platform_id, module=delivery.module, parent_key=delivery.parent_key
+    )
+    # What waits for this object can no longer be sure of what the partner has.
+    same_object.filter(state=Delivery.State.PENDING).update(exact=False)
+
+
+def _end(delivery: Delivery, state: str, reason: str, now: datetime, **changes: object) -> None:
+    Delivery.objects.filter(pk=delivery.pk, state=Delivery.State.SENDING).update(
+        state=state, reason=reason, finished_at=now, next_attempt_at=None, **changes
+    )
+
+
+def put_back(claimed: list[Delivery]) -> None:
+    """Deliveries that were claimed but not sent wait again, as they were."""
+    for delivery in claimed:
+        sending = Delivery.objects.filter(pk=delivery.pk, state=Delivery.State.SENDING)
+        try:
+            with transaction.atomic():
+                sending.update(state=Delivery.State.PENDING, claimed_at=None)
+        except IntegrityError:
+            _end(delivery, Delivery.State.ABSORBED, "a newer delivery carries the same part", timezone.now())
+
+
+def recover(now: datetime) -> int:
+    """Deliveries whose claim expired are in doubt: they are sent again as the state. How many there were."""
+    expired = list(Delivery.objects.filter(state=Delivery.State.SENDING, claimed_at__lte=now - CLAIM_EXPIRES))
+    for delivery in expired:
+        with transaction.atomic():
+            _pending_again(
+                delivery, {"next_attempt_at": now, "reason": "a worker ended while it was being sent"}
+            )
+    return len(expired)
