@@ -148,6 +148,7 @@ HUB_TOKEN_GRACE = 600  # seconds that the old token still works after a credenti
 HUB_BACKGROUND = True  # rows that tell of the work are written by threads (background.py); tests write them
 HUB_ATTEMPT_DAYS = _number("HUB_ATTEMPT_DAYS", 90)  # attempts are kept so long
 HUB_MESSAGE_DAYS = _number("HUB_MESSAGE_DAYS", 90)  # finished messages and deliveries likewise
+HUB_ALERT_URL = _env("HUB_ALERT_URL")  # is told of each new kind of failure; its path may be a secret
 
 TRUSTED_PROXIES: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
 for _proxy in _list("TRUSTED_PROXIES"):
@@ -205,6 +206,7 @@ INSTALLED_APPS = [
     "django_celery_beat",
     "ocpi_hub.apps.HubConfig",
     "ocpi_hub.partners",
+    "ocpi_hub.errorreports",
     "ocpi_hub.exchange",
     "credentials",
     *OCPI_MODULES,

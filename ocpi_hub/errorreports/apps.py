@@ -1,0 +1,10 @@
+from django.apps import AppConfig
+
+
+class ErrorReportsConfig(AppConfig):
+    name = "ocpi_hub.errorreports"
+    label = "errorreports"
+    verbose_name = "Error reports"
+
+    def ready(self) -> None:
+        from ocpi_hub.errorreports import checks  # noqa: F401  # registers the system checks

@@ -1,0 +1,118 @@
+"""Failures, grouped so that an operator sees what goes wrong and not how often (docs/glossary.md)."""
+
+from django.db import models
+from django.db.models import F, Q, Value
+from django.db.models.functions import Coalesce
+
+from ocpi_hub.errorreports.kinds import Kind, kind_of
+from ocpi_hub.partners.models import Platform
+
+
+class Failure(models.Model):
+    """One failure as it was noted: what happened, and what was sent and came back, without what is private."""
+
+    text = models.TextField(help_text="what happened, in plain words")
+    party = models.CharField(max_length=6, default="", blank=True, help_text="the party that it is about")
+    subject = models.TextField(default="", blank=True, help_text="the object that it is about")
+    method = models.CharField(max_length=10, default="", blank=True)
+    url = models.TextField(default="", blank=True)
+    request = models.TextField(default="", blank=True, help_text="what was sent")
+    http_status = models.IntegerField(null=True, blank=True)
+    status_code = models.IntegerField(null=True, blank=True)
+    answer = models.TextField(default="", blank=True, help_text="what came back")
+    correlation_id = models.CharField(max_length=255, default="", blank=True)
+    request_id = models.CharField(max_length=255, default="", blank=True)
+
+    class Meta:
+        abstract = True
+
+
+class ErrorReport(Failure):
+    """All failures of one kind, of one partner and module; the columns of Failure hold the newest."""
+
+    class State(models.TextChoices):
+        OPEN = "OPEN", "open"
+        ACKNOWLEDGED = "ACKNOWLEDGED", "acknowledged: somebody is at it"
+        RESOLVED = "RESOLVED", "resolved"
+
+    # Without a constraint: a report may come when its partner is gone, and stays for a while after it.
+    platform = models.ForeignKey(
+        Platform,
+        models.DO_NOTHING,
+        related_name="error_reports",
+        db_constraint=False,
+        null=True,
+        blank=True,
+        help_text="empty: nobody that the hub knows",
+    )
+    # What groups: two rows that are NULL would not be the same to PostgreSQL.
+    about = models.GeneratedField(
+        expression=Coalesce(F("platform_id"), Value(0)),
+        output_field=models.BigIntegerField(),
+        db_persist=True,
+    )
+    module = models.CharField(max_length=20, default="", blank=True)
+    kind = models.CharField(max_length=40)
+    state = models.CharField(max_length=12, choices=State, default=State.OPEN)
+    state_at = models.DateTimeField(help_text="since when it is in this state")
+    count = models.PositiveBigIntegerField(default=0)
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+    reopened_at = models.DateTimeField(null=True, blank=True)
+    reopened = models.PositiveIntegerField(
+        default=0, help_text="how often it came back after it was resolved"
+    )
+    alert_due_at = models.DateTimeField(null=True, blank=True, help_text="when the webhook is told of it")
+    alert_tries = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering = ["-last_seen_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["about", "module", "kind"], name="one_report_per_kind")
+        ]
+        indexes = [
+            models.Index(fields=["state", "-last_seen_at"], name="report_state"),
+            models.Index(
+                fields=["alert_due_at"], condition=Q(alert_due_at__isnull=False), name="report_alerts"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.what.title
+
+    @property
+    def what(self) -> Kind:
+        return kind_of(self.kind)
+
+
+class Occurrence(Failure):
+    """One failure of a report. Of many in a row some are kept, and of these the newest (grouping.py)."""
+
+    report = models.ForeignKey(ErrorReport, models.CASCADE, related_name="occurrences")
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-at", "-id"]
+        indexes = [
+            models.Index(fields=["report", "-at", "-id"], name="occurrence_newest"),
+            models.Index(fields=["at"], name="occurrence_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M:%S} {self.text}"
+
+
+class StateChange(models.Model):
+    """Who put a report into which state, and why: what was done about it so far."""
+
+    report = models.ForeignKey(ErrorReport, models.CASCADE, related_name="state_changes")
+    at = models.DateTimeField()
+    state = models.CharField(max_length=12, choices=ErrorReport.State)
+    by = models.CharField(max_length=150, default="", blank=True, help_text="empty: the hub itself")
+    note = models.TextField(default="", blank=True)
+
+    class Meta:
+        ordering = ["at", "id"]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M:%S} {self.get_state_display()}"

@@ -1,0 +1,145 @@
+"""How a failure is reported: by note() from a request, by write() from a worker.
+
+What is private is masked before anything is written: the partners' tokens, and what names a driver or a card.
+"""
+
+import base64
+import logging
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from django.utils import timezone
+
+from ocpi_hub import background
+from ocpi_hub.errorreports import grouping
+from ocpi_hub.errorreports.kinds import KINDS
+from ocpi_hub.protocol.headers import MessageIDs
+from ocpi_hub.protocol.masking import masked, private_values
+
+logger = logging.getLogger(__name__)
+
+LONGEST_BODY = 8_000  # characters that are kept of a request or an answer
+LONGEST_TEXT = 1_000  # of a sentence, a URL or the name of an object
+LONGEST_WAITING = 64_000  # bytes of a body that wait to be masked; it may be longer, and 10,000 may wait
+
+
+class Evidence(NamedTuple):
+    """What was sent and what came back."""
+
+    method: str = ""
+    url: str = ""
+    request: bytes | str | None = None
+    http_status: int | None = None
+    status_code: int | None = None
+    answer: bytes | str | None = None
+    secrets: tuple[
+        str, ...
+    ] = ()  # to be masked besides what the bodies show, such as our token for the partner
+
+
+class Noted(NamedTuple):
+    """A failure as it is reported. `party` and `subject` say whose and what it is about: NL*ABC, NL/ABC/LOC1."""
+
+    kind: str
+    platform_id: int | None  # None: nobody that the hub knows
+    module: str  # empty: none
+    text: str
+    party: str = ""
+    subject: str = ""
+    evidence: Evidence = Evidence()
+    ids: MessageIDs | None = None
+    at: datetime | None = None  # None: now
+
+
+def note(
+    kind: str,
+    platform_id: int | None,
+    module: str,
+    text: str,
+    *,
+    party: str = "",
+    subject: str = "",
+    evidence: Evidence = Evidence(),  # noqa: B008  # never changes
+    ids: MessageIDs | None = None,
+    at: datetime | None = None,
+) -> None:
+    """Report a failure soon. Never blocks, never raises; for requests."""
+    _writer.put(
+        Noted(
+            kind, platform_id, module, text, party, subject, _shortened(evidence), ids, at or timezone.now()
+        )
+    )
+
+
+def write(failures: Iterable[Noted]) -> None:
+    """Report failures in the caller's transaction; for workers.
+
+    Reports stay locked until it ends, in one order for all: call it once in a transaction, as its last statement.
+    """
+    now = timezone.now()
+    grouping.write([cleaned(failure, now) for failure in failures], now)
+
+
+_writer = background.Writer("error reports", write)
+
+
+def cleaned(failure: Noted, now: datetime) -> grouping.Row:
+    """As it may be kept: nothing private in it, no longer than need be, and writable for PostgreSQL."""
+    if failure.kind not in KINDS:
+        logger.error("a failure is reported as %r, which is no kind of kinds.py", failure.kind)
+    evidence = failure.evidence
+    private = _private(failure)
+
+    def clean(text: bytes | str | None, longest: int = LONGEST_TEXT) -> str:
+        return _cut(masked(_text(text), private), longest)
+
+    return grouping.Row(
+        kind=failure.kind[:40],
+        platform_id=failure.platform_id,
+        module=_text(failure.module)[:20],
+        at=failure.at or now,
+        text=clean(failure.text),
+        party=_text(failure.party)[:6],
+        subject=clean(failure.subject),
+        method=_text(evidence.method)[:10],
+        url=clean(evidence.url),
+        request=clean(evidence.request, LONGEST_BODY),
+        http_status=evidence.http_status,
+        status_code=evidence.status_code,
+        answer=clean(evidence.answer, LONGEST_BODY),
+        correlation_id=_text(failure.ids.correlation_id)[:255] if failure.ids else "",
+        request_id=_text(failure.ids.request_id)[:255] if failure.ids else "",
+    )
+
+
+def _private(failure: Noted) -> set[str]:
+    evidence = failure.evidence
+    secrets = {secret for secret in evidence.secrets if secret}
+    found = private_values(evidence.request, evidence.answer, path=evidence.url)
+    # The name of a Token holds its uid, as the path of its URL does.
+    found |= private_values(path=f"/{failure.module}/{failure.subject}")
+    return found | secrets | {base64.b64encode(secret.encode()).decode() for secret in secrets}
+
+
+def _text(text: bytes | str | None) -> str:
+    """Without what PostgreSQL cannot keep: the character NUL, and halves of characters."""
+    if isinstance(text, bytes):
+        text = text.decode(errors="replace")
+    return (text or "").replace("\x00", "�").encode(errors="replace").decode()
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def _shortened(evidence: Evidence) -> Evidence:
+    """Of very long bodies the beginning waits, and what was private in all of it."""
+    request, answer = evidence.request, evidence.answer
+    if max(len(request or ""), len(answer or "")) <= LONGEST_WAITING:
+        return evidence
+    return evidence._replace(
+        secrets=(*evidence.secrets, *private_values(request, answer)),
+        request=request[:LONGEST_WAITING] if request else request,
+        answer=answer[:LONGEST_WAITING] if answer else answer,
+    )

@@ -1,0 +1,152 @@
+"""Failures become occurrences in reports: grouped, counted, masked, bounded."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ocpi_hub import background
+from ocpi_hub.errorreports.models import ErrorReport, Occurrence, StateChange
+from ocpi_hub.errorreports.occurrences import LONGEST_BODY, Evidence, Noted, note, write
+from ocpi_hub.protocol.headers import MessageIDs
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+pytestmark = pytest.mark.django_db
+
+
+def refused(at=NOON, platform_id=7, kind="DELIVERY_REFUSED", module="locations", **more):
+    return Noted(kind, platform_id, module, more.pop("text", "LOC1 was refused"), at=at, **more)
+
+
+def test_failures_of_one_kind_partner_and_module_are_one_report():
+    write([refused(), refused(NOON + timedelta(minutes=1), text="LOC2 was refused")])
+    write([refused(NOON - timedelta(minutes=1), text="LOC0 was refused"), refused(module="tariffs")])
+
+    locations, tariffs = ErrorReport.objects.order_by("module")
+    assert (locations.platform_id, locations.module, locations.kind) == (7, "locations", "DELIVERY_REFUSED")
+    assert (locations.count, tariffs.count) == (3, 1)
+    assert locations.first_seen_at == NOON - timedelta(minutes=1)
+    assert locations.last_seen_at == NOON + timedelta(minutes=1)
+    assert (locations.state, locations.state_at) == ("OPEN", NOON + timedelta(minutes=1))
+    assert [row.text for row in locations.occurrences.all()] == [
+        "LOC2 was refused",
+        "LOC1 was refused",
+        "LOC0 was refused",
+    ]
+
+
+def test_failures_of_nobody_are_one_report_too():
+    write([refused(platform_id=None, kind="UNKNOWN_TOKEN", module="")])
+    write([refused(platform_id=None, kind="UNKNOWN_TOKEN", module="")])
+
+    report = ErrorReport.objects.get()
+    assert (report.platform, report.count) == (None, 2)
+
+
+def test_a_report_holds_what_was_sent_and_what_came_back_of_its_newest_failure():
+    evidence = Evidence(
+        "PUT", "https://msp.example/LOC1", b'{"id":"LOC1"}', 200, 2001, b'{"status_code":2001}'
+    )
+    write([refused(party="NL*ABC", subject="NL/ABC/LOC1", evidence=evidence, ids=MessageIDs("r1", "c1"))])
+
+    report = ErrorReport.objects.get()
+    occurrence = Occurrence.objects.get()
+    for row in (report, occurrence):
+        assert (row.text, row.party, row.subject) == ("LOC1 was refused", "NL*ABC", "NL/ABC/LOC1")
+        assert (row.method, row.url) == ("PUT", "https://msp.example/LOC1")
+        assert (row.request, row.answer) == ('{"id":"LOC1"}', '{"status_code":2001}')
+        assert (row.http_status, row.status_code) == (200, 2001)
+        assert (row.request_id, row.correlation_id) == ("r1", "c1")
+
+
+def test_a_resolved_report_reopens_by_itself():
+    write([refused()])
+    ErrorReport.objects.update(state="RESOLVED", state_at=NOON + timedelta(hours=1))
+    again = NOON + timedelta(hours=2)
+    write([refused(again)])
+    write([refused(again)])
+
+    report = ErrorReport.objects.get()
+    assert (report.state, report.state_at, report.reopened, report.count) == ("OPEN", again, 1, 3)
+    assert report.reopened_at is not None
+    change = StateChange.objects.get()
+    assert (change.report, change.state, change.at, change.by) == (report, "OPEN", again, "")
+
+
+def test_what_happened_before_a_report_was_resolved_does_not_reopen_it():
+    write([refused()])
+    ErrorReport.objects.update(state="RESOLVED", state_at=NOON + timedelta(hours=1))
+    write([refused(NOON + timedelta(minutes=59))])
+
+    report = ErrorReport.objects.get()
+    assert (report.state, report.count, report.reopened) == ("RESOLVED", 2, 0)
+    assert not StateChange.objects.exists()
+
+
+def test_an_acknowledged_report_stays_acknowledged_while_it_goes_on():
+    write([refused()])
+    ErrorReport.objects.update(state="ACKNOWLEDGED")
+    write([refused(NOON + timedelta(hours=2))])
+
+    assert (ErrorReport.objects.get().state, ErrorReport.objects.get().count) == ("ACKNOWLEDGED", 2)
+
+
+def test_a_failure_noted_in_a_request_is_written_a_moment_later(cpo):
+    note("DELIVERY_REFUSED", cpo.platform.pk, "locations", "LOC1 was refused", party="NL*ABC", at=NOON)
+    assert not ErrorReport.objects.exists()
+
+    background.flush()
+
+    report = ErrorReport.objects.get()
+    assert (report.platform, report.party, report.last_seen_at) == (cpo.platform, "NL*ABC", NOON)
+
+
+def test_nothing_private_is_kept():
+    body = b'{"cdr_token":{"uid":"04A1B2C3D4","contract_id":"DE-MSP-C00000001-X"},"id":"SESSION1"}'
+    evidence = Evidence(
+        "PUT",
+        "https://msp.example/receiver/tokens/DE/MSP/04A1B2C3D4",
+        body,
+        401,
+        2001,
+        '{"status_message":"secret-token is wrong, as is c2VjcmV0LXRva2Vu, for 04a1b2c3d4"}',
+        secrets=("secret-token",),
+    )
+    write(
+        [
+            refused(
+                module="tokens", subject="DE/MSP/04A1B2C3D4", text="04A1B2C3D4 is refused", evidence=evidence
+            )
+        ]
+    )
+
+    report = ErrorReport.objects.get()
+    assert (report.text, report.subject) == ("*** is refused", "DE/MSP/***")
+    assert report.url == "https://msp.example/receiver/tokens/DE/MSP/***"
+    assert report.request == '{"cdr_token":{"uid":"***","contract_id":"***"},"id":"SESSION1"}'
+    assert report.answer == '{"status_message":"*** is wrong, as is ***, for ***"}'
+
+
+def test_the_name_of_a_token_is_masked_without_any_evidence():
+    write([refused(module="tokens", subject="DE/MSP/04A1B2C3D4", text="no such token: 04A1B2C3D4")])
+
+    assert ErrorReport.objects.values_list("subject", "text").get() == ("DE/MSP/***", "no such token: ***")
+
+
+def test_what_is_private_in_the_end_of_a_long_body_is_masked_in_the_text_too():
+    body = b'{"a":"' + b"x" * 100_000 + b'","uid":"04A1B2C3D4"}'
+    note("DELIVERY_REFUSED", 7, "sessions", "04A1B2C3D4", evidence=Evidence(request=body))
+    background.flush()
+
+    report = ErrorReport.objects.get()
+    assert report.text == "***"
+    assert len(report.request) == LONGEST_BODY
+    assert report.request.endswith("x…")
+
+
+def test_what_postgresql_cannot_keep_is_replaced():
+    write([refused(text="a\x00b\ud800c", evidence=Evidence(answer=b"\xff\x00"))])
+
+    report = ErrorReport.objects.get()
+    assert report.text == "a�b?c"
+    assert report.answer == "��"
