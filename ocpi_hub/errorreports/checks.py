@@ -14,7 +14,7 @@ def kinds_are_complete(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     return [
         Error(
             f"The kind of failure {name!r} {problem}.",
-            hint="Mend it in ocpi_hub/errorreports/kinds.py.",
+            hint="Mend it in ocpi_hub/errorreports/catalogue/.",
             id="errorreports.E001",
         )
         for name, kind in KINDS.items()

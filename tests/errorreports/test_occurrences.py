@@ -14,7 +14,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 pytestmark = pytest.mark.django_db
 
 
-def refused(at=NOON, platform_id=7, kind="DELIVERY_REFUSED", module="locations", **more):
+def refused(at=NOON, platform_id=7, kind="delivery.refused", module="locations", **more):
     return Noted(kind, platform_id, module, more.pop("text", "LOC1 was refused"), at=at, **more)
 
 
@@ -23,7 +23,7 @@ def test_failures_of_one_kind_partner_and_module_are_one_report():
     write([refused(NOON - timedelta(minutes=1), text="LOC0 was refused"), refused(module="tariffs")])
 
     locations, tariffs = ErrorReport.objects.order_by("module")
-    assert (locations.platform_id, locations.module, locations.kind) == (7, "locations", "DELIVERY_REFUSED")
+    assert (locations.platform_id, locations.module, locations.kind) == (7, "locations", "delivery.refused")
     assert (locations.count, tariffs.count) == (3, 1)
     assert locations.first_seen_at == NOON - timedelta(minutes=1)
     assert locations.last_seen_at == NOON + timedelta(minutes=1)
@@ -36,8 +36,8 @@ def test_failures_of_one_kind_partner_and_module_are_one_report():
 
 
 def test_failures_of_nobody_are_one_report_too():
-    write([refused(platform_id=None, kind="UNKNOWN_TOKEN", module="")])
-    write([refused(platform_id=None, kind="UNKNOWN_TOKEN", module="")])
+    write([refused(platform_id=None, kind="request.unknown_token", module="")])
+    write([refused(platform_id=None, kind="request.unknown_token", module="")])
 
     report = ErrorReport.objects.get()
     assert (report.platform, report.count) == (None, 2)
@@ -92,7 +92,7 @@ def test_an_acknowledged_report_stays_acknowledged_while_it_goes_on():
 
 
 def test_a_failure_noted_in_a_request_is_written_a_moment_later(cpo):
-    note("DELIVERY_REFUSED", cpo.platform.pk, "locations", "LOC1 was refused", party="NL*ABC", at=NOON)
+    note("delivery.refused", cpo.platform.pk, "locations", "LOC1 was refused", party="NL*ABC", at=NOON)
     assert not ErrorReport.objects.exists()
 
     background.flush()
@@ -135,7 +135,7 @@ def test_the_name_of_a_token_is_masked_without_any_evidence():
 
 def test_what_is_private_in_the_end_of_a_long_body_is_masked_in_the_text_too():
     body = b'{"a":"' + b"x" * 100_000 + b'","uid":"04A1B2C3D4"}'
-    note("DELIVERY_REFUSED", 7, "sessions", "04A1B2C3D4", evidence=Evidence(request=body))
+    note("delivery.refused", 7, "sessions", "04A1B2C3D4", evidence=Evidence(request=body))
     background.flush()
 
     report = ErrorReport.objects.get()
