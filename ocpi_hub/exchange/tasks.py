@@ -8,6 +8,7 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
+from ocpi_hub.errorreports import states
 from ocpi_hub.exchange import lanes, outbox, partitions, store, sweeper, sync, tally
 
 logger = logging.getLogger(__name__)
@@ -66,11 +67,12 @@ def pull(platform_id: int, module: str, full: bool = False, since: str | None = 
 
 @shared_task
 def housekeeping() -> None:
-    """Prepare the coming days' partitions and drop what is past its time."""
+    """Prepare the coming days' partitions, drop what is past its time, and resolve what is over."""
     partitions.prepare()
     partitions.drop_old()
     partitions.delete_finished()
     store.forget_deleted(timezone.now())
+    states.upkeep(timezone.now())
 
 
 @shared_task

@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ocpi_hub import background
+from ocpi_hub.errorreports.grouping import KEPT, KEPT_A_MINUTE
 from ocpi_hub.errorreports.models import ErrorReport, Occurrence, StateChange
 from ocpi_hub.errorreports.occurrences import LONGEST_BODY, Evidence, Noted, note, write
+from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol.headers import MessageIDs
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -150,3 +152,56 @@ def test_what_postgresql_cannot_keep_is_replaced():
     report = ErrorReport.objects.get()
     assert report.text == "a�b?c"
     assert report.answer == "��"
+
+
+def test_many_failures_in_a_row_are_all_counted_and_some_are_kept():
+    def storm(minute):
+        at = NOON + timedelta(minutes=minute)
+        for second in range(0, 60, 2):
+            write([refused(at + timedelta(seconds=second, milliseconds=part)) for part in range(10)])
+
+    storm(0)
+    assert Occurrence.objects.count() == KEPT_A_MINUTE
+
+    for minute in range(1, 15):
+        storm(minute)
+
+    report = ErrorReport.objects.get()
+    assert report.count == 15 * 300
+    newest_first = list(Occurrence.objects.values_list("at", flat=True))
+    assert len(newest_first) == KEPT
+    assert min(newest_first) >= NOON + timedelta(minutes=15) - timedelta(minutes=KEPT / KEPT_A_MINUTE)
+
+
+def test_of_a_large_batch_the_newest_failures_are_kept():
+    write([refused(NOON + timedelta(milliseconds=part), text=f"{part}") for part in range(500)])
+
+    assert [row.text for row in Occurrence.objects.all()] == [f"{part}" for part in range(499, 479, -1)]
+    assert (ErrorReport.objects.get().count, ErrorReport.objects.get().text) == (500, "499")
+
+
+def test_a_storm_of_one_report_takes_no_room_from_another():
+    write([refused(NOON + timedelta(milliseconds=part)) for part in range(500)] + [refused(module="tariffs")])
+    write([refused(NOON + timedelta(milliseconds=part)) for part in range(500)] + [refused(module="tariffs")])
+
+    assert Occurrence.objects.filter(report__module="tariffs").count() == 2
+
+
+def test_a_report_outlives_its_partner(cpo):
+    write([refused(platform_id=cpo.platform.pk)])
+    number = cpo.platform.pk
+    Platform.objects.filter(pk=number).delete()
+    write([refused(platform_id=number)])
+
+    report = ErrorReport.objects.select_related("platform").get()
+    assert (report.platform_id, report.platform, report.count) == (number, None, 2)
+
+
+def test_a_kind_that_is_not_in_the_catalogue_is_reported_and_told_in_the_log(caplog):
+    write([refused(kind="MADE_UP")])
+
+    report = ErrorReport.objects.get()
+    assert (str(report), report.count) == ("Made up", 1)
+    assert [record.getMessage() for record in caplog.records] == [
+        "a failure is reported as 'MADE_UP', which is no kind of kinds.py"
+    ]
