@@ -17,6 +17,8 @@ from typing import Generic, TypeVar
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
+from ocpi_hub import metrics
+
 logger = logging.getLogger(__name__)
 
 Row = TypeVar("Row")
@@ -126,6 +128,7 @@ class Writer(Generic[Row]):
     def _drop(self, count: int) -> None:
         with self._lock:
             self.dropped += count
+            metrics.dropped_rows.labels(self.name).inc(count)
             now = time.monotonic()
             tell = now - self._told_at > TELL_EVERY
             self._told_at = now if tell else self._told_at

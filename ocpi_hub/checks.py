@@ -14,6 +14,7 @@ from ocpi_hub.partners.secrets import is_key
 
 WEB_AND_WORKER = 2  # processes with a pool of connections, besides beat and commands
 HIGHEST_PORT = 65535
+SHORTEST_TOKEN = 16
 LEAST = {
     "HUB_PAGE_LIMIT": 1,
     "HUB_REQUESTS_PER_MINUTE": 1,
@@ -104,6 +105,19 @@ def numbers_make_sense(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     if any(seconds < 0 for seconds in settings.HUB_RETRY_SCHEDULE):
         wrong.append("HUB_RETRY_SCHEDULE must hold no seconds below 0.")
     return [Error(text, hint="See docs/operating.md.", id="hub.E006") for text in wrong]
+
+
+@register()
+def metrics_token_is_long(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    if not settings.HUB_METRICS_TOKEN or len(settings.HUB_METRICS_TOKEN) >= SHORTEST_TOKEN:
+        return []
+    return [
+        Error(
+            f"HUB_METRICS_TOKEN has fewer than {SHORTEST_TOKEN} characters and could be guessed.",
+            hint="Make one: python -c 'import secrets; print(secrets.token_urlsafe(32))'",
+            id="hub.E010",
+        )
+    ]
 
 
 @register()

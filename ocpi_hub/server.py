@@ -25,6 +25,7 @@ from io import BytesIO
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from ocpi_hub import metrics
 from ocpi_hub.processes import dying_with
 
 BODY_LIMIT = 2_000_000
@@ -84,6 +85,7 @@ class Server:
         try:
             body = await read_body(receive, self.body_seconds)
         except Refused as refused:
+            metrics.requests.labels("other", "other", str(int(refused.status)), "2000").inc()
             return refusal(refused, scope["headers"])
         environ = wsgi_environ(scope, body, self.trusted)
         return await asyncio.get_running_loop().run_in_executor(self.threads, call, self.wsgi, environ)
@@ -153,9 +155,12 @@ def wsgi_environ(scope: Scope, body: bytes, trusted: Sequence[Network]) -> dict[
     """PEP 3333: strings that hold bytes, one per character. RAW_PATH is ours: ids may hold `%2F`."""
     raw_path: bytes = scope["raw_path"]
     address, scheme, headers = behind_proxies(scope, trusted)
+    # Whoever is asked for by a proxy that we do not trust only looks as if it came from that proxy's machine.
+    stranger = {"FORWARDED_BY_STRANGER": "1"} if _is_forwarded_by_stranger(scope, trusted) else {}
     host, port = scope["server"] or ("", "")
     return {
         **header_variables(headers),
+        **stranger,
         "REQUEST_METHOD": scope["method"],
         "SCRIPT_NAME": "",
         "PATH_INFO": unquote_to_bytes(raw_path).decode("latin-1"),
@@ -192,7 +197,7 @@ def header_variables(headers: Headers) -> dict[str, str]:
 
 def behind_proxies(scope: Scope, trusted: Sequence[Network]) -> tuple[str, str, Headers]:
     """Who asks, by which scheme, and the headers without what only a trusted proxy may say."""
-    peer = (scope["client"] or ("",))[0].strip("[]")
+    peer = _peer(scope)
     said = [header for header in scope["headers"] if header[0] in FORWARDED]
     headers = [header for header in scope["headers"] if header[0] not in FORWARDED]
     if not is_trusted(peer, trusted):
@@ -200,6 +205,14 @@ def behind_proxies(scope: Scope, trusted: Sequence[Network]) -> tuple[str, str, 
     protocol = last(said, b"x-forwarded-proto")
     scheme = protocol if protocol in ("http", "https") else scope["scheme"]
     return client_address(peer, said, trusted), scheme, headers + said
+
+
+def _peer(scope: Scope) -> str:
+    return str((scope["client"] or ("",))[0].strip("[]"))
+
+
+def _is_forwarded_by_stranger(scope: Scope, trusted: Sequence[Network]) -> bool:
+    return not is_trusted(_peer(scope), trusted) and any(name in FORWARDED for name, _ in scope["headers"])
 
 
 def client_address(peer: str, said: Headers, trusted: Sequence[Network]) -> str:
@@ -245,6 +258,7 @@ def application() -> Server:
     wsgi = get_wsgi_application()
     from ocpi_hub.partners.directory import directory
 
+    metrics.publish(settings.HUB_METRICS_FOLDER)
     directory.start()
     return Server(wsgi, settings.TRUSTED_PROXIES)
 

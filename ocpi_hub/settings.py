@@ -146,6 +146,8 @@ HUB_PULL_OVERLAP = _number(
 HUB_PULL_JITTER = _number("HUB_PULL_JITTER", 300)  # a scheduled pull starts up to so many seconds later
 HUB_TOKEN_GRACE = 600  # seconds that the old token still works after a credentials PUT
 HUB_BACKGROUND = True  # rows that tell of the work are written by threads (background.py); tests write them
+HUB_METRICS_FOLDER = HUB_VAR / "metrics"  # of all processes of one machine
+HUB_METRICS_TOKEN = _env("HUB_METRICS_TOKEN")  # opens /metrics; without one this machine alone may ask
 HUB_ATTEMPT_DAYS = _number("HUB_ATTEMPT_DAYS", 90)  # attempts are kept so long
 HUB_MESSAGE_DAYS = _number("HUB_MESSAGE_DAYS", 90)  # finished messages and deliveries likewise
 HUB_REPORT_QUIET_DAYS = _number("HUB_REPORT_QUIET_DAYS", 7)  # and what did not happen so long is resolved
@@ -214,6 +216,7 @@ INSTALLED_APPS = [
     *OCPI_MODULES,
 ]
 MIDDLEWARE = [
+    "ocpi_hub.middleware.MeasureMiddleware",
     "ocpi_hub.exchange.middleware.OCPIMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -266,7 +269,7 @@ ALLOWED_HOSTS = [
 CSRF_TRUSTED_ORIGINS = [f"{_base.scheme}://{_base.netloc}"]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^ocpi(/|$)", r"^healthz$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^ocpi(/|$)", r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 X_FRAME_OPTIONS = "DENY"

@@ -6,7 +6,7 @@ from django.http import HttpResponse
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
-from ocpi_hub import health
+from ocpi_hub import health, scrape
 
 admin.site.site_header = admin.site.site_title = settings.HUB_NAME
 admin.site.index_title = "Operating the hub"
@@ -14,6 +14,7 @@ admin.site.index_title = "Operating the hub"
 urlpatterns = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),
+    path("metrics", scrape.answer),
     path("admin/", admin.site.urls),
     path("admin", RedirectView.as_view(url="/admin/")),
     path("favicon.ico", lambda request: HttpResponse(status=204)),  # browsers ask for one on every page

@@ -20,11 +20,14 @@ class ExchangeConfig(AppConfig):
     verbose_name = "Exchange"
 
     def ready(self) -> None:
+        from ocpi_hub import metrics
         from ocpi_hub.exchange import (
             checks,  # noqa: F401  # registers the system checks
+            gauges,
             sweeper,
             tally,
         )
 
+        metrics.states.append(gauges.read)
         sweeper.every_round(tally.condense)
         post_migrate.connect(make_ready, sender=self)

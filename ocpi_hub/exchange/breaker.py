@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from ocpi_hub import metrics
 from ocpi_hub.exchange.exceptions import NotConnected
 from ocpi_hub.exchange.routing import Route
 from ocpi_hub.partners.models import Platform
@@ -139,6 +140,7 @@ class Breakers:
 
 def _tell(platform: Platform, before: Seen, after: Seen) -> None:
     if after.is_open and not before.is_open:
+        metrics.relay_breaker_openings.labels(str(platform.pk), platform.name).inc()
         logger.warning(
             "%s has not answered %s requests in a row, of %s: more of %s are answered with 4003, and one at a time"
             " asks it again",

@@ -17,6 +17,7 @@ from django.db import connection
 from django.db.models import Q
 from django.utils import timezone
 
+from ocpi_hub import metrics
 from ocpi_hub.exchange import lanebreaker
 from ocpi_hub.exchange.delivery import attempt
 from ocpi_hub.exchange.lanebreaker import FAILURES_TO_OPEN
@@ -140,11 +141,22 @@ def _try(platform: Platform, parcel: Parcel) -> Done:
     try:
         now = timezone.now()
         result = _attempt(platform, parcel, now)
+        _measure(platform, delivery.module, result)
         if result.verdict is not Verdict.DELIVERED:
             logger.info("delivery %s to %s: %s", delivery.pk, delivery.to_party, result.outcome)
         return Done(delivery, result, now)
     finally:
         current_ids.reset(mark)
+
+
+_COUNTED = {verdict: verdict.value for verdict in Verdict} | {Verdict.PERMANENT: "refused"}
+
+
+def _measure(platform: Platform, module: str, result: Result) -> None:
+    partner = (str(platform.pk), platform.name)
+    metrics.attempts.labels(*partner, module, _COUNTED[result.verdict]).inc()
+    if result.seconds:
+        metrics.attempt_duration.labels(*partner).observe(result.seconds)
 
 
 def _attempt(platform: Platform, parcel: Parcel, now: datetime) -> Result:

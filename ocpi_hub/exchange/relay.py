@@ -7,11 +7,13 @@ the others nothing. Findings of ours never change what is relayed.
 
 import logging
 import re
+import time
 from typing import NamedTuple
 from urllib.parse import parse_qs, quote, urljoin, urlsplit
 
 from django.core import signing
 
+from ocpi_hub import metrics
 from ocpi_hub.exchange import presence, transports
 from ocpi_hub.exchange.breaker import Breakers
 from ocpi_hub.exchange.exceptions import HubError, InvalidParameters, NotAnswered, NotConnected, OCPIError
@@ -89,7 +91,9 @@ def ask(
         logger.error("nothing can be relayed to %s: our token for it: %s", route.to, error)
         raise HubError("the hub cannot call this party; its operator is told") from error
     answer = _call(client, platform, route, question, url, ids, timeout, limit)
-    if not _is_acceptable(answer):
+    acceptable = _is_acceptable(answer)
+    _measure(platform, question, "answered" if acceptable else "unusable", answer.duration)
+    if not acceptable:
         presence.missed(platform.pk)
         raise _refused(route.to, answer, platform, question)
     presence.answered(platform.pk)
@@ -123,6 +127,7 @@ def _call(
 ) -> Answer:
     assert route.to is not None
     seconds = client.total_timeout if timeout is None else timeout
+    began = time.monotonic()
     try:
         with (
             breakers.passing(platform, route, seconds),
@@ -138,10 +143,21 @@ def _call(
                 total_timeout=seconds,
                 limit=limit,
             )
+    except NotConnected:
+        _measure(platform, question, "full", None)
+        raise
     except CallFailed as failure:
+        _measure(platform, question, "unanswered", time.monotonic() - began)
         logger.warning("%s %s at %s: %s", question.method, question.module, route.to, failure)
         presence.missed(platform.pk)
         raise _unanswered(route.to, failure) from failure
+
+
+def _measure(platform: Platform, question: Question, result: str, seconds: float | None) -> None:
+    partner = (str(platform.pk), platform.name)
+    metrics.relays.labels(*partner, question.module, result).inc()
+    if seconds is not None:
+        metrics.relay_duration.labels(*partner).observe(seconds)
 
 
 def _unanswered(to: PartyRef, failure: CallFailed) -> OCPIError:

@@ -16,6 +16,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
+from ocpi_hub import metrics
 from ocpi_hub.exchange import missing, outbox, refusals, store, upserts
 from ocpi_hub.exchange.models import Pull
 from ocpi_hub.exchange.ownedobject import OwnedObject, owned_models
@@ -181,6 +182,8 @@ class _Run:
                 Pull.objects.filter(pk=pull.pk).update(
                     state=Pull.State.FAILED, error=error_text, finished_at=timezone.now()
                 )
+                pull.state = Pull.State.FAILED
+                self._measure(pull)
                 raise
             else:
                 pull.state = Pull.State.DONE
@@ -196,8 +199,14 @@ class _Run:
                     )
             pull.finished_at = timezone.now()
             pull.save()
+            self._measure(pull)
         self._note_others()
         return Report(pull, self.repairs.save(), self.refusals)
+
+    def _measure(self, pull: Pull) -> None:
+        metrics.pulls.labels(
+            str(self.platform.pk), self.platform.name, pull.module, str(pull.state).lower()
+        ).inc()
 
     def _begin(self) -> Pull:
         """A running row, or a failed one that is not saved when the same list is being pulled already."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ocpi_hub import metrics
 from ocpi_hub.processes import children
 from ocpi_hub.server import BODY_LIMIT, PORT_TAKEN, Server, port_problem, wsgi_environ
 from tests.ocpi_hub.machine import alive, free_port, spawn, until
@@ -31,6 +32,11 @@ def scope(**changes: Any) -> dict[str, Any]:
         "http_version": "1.1",
         **changes,
     }
+
+
+def refused() -> float:
+    """Requests that /metrics counts and Django never saw."""
+    return float(metrics.requests.labels("other", "other", "400", "2000")._value.get())
 
 
 def test_an_encoded_slash_survives_in_the_raw_path() -> None:
@@ -90,12 +96,30 @@ def test_only_trusted_proxies_say_who_asks(peer: str, forwarded: bytes, address:
     assert ("HTTP_X_FORWARDED_HOST" in environ) is (peer == "10.0.0.1")
 
 
+@pytest.mark.parametrize(
+    ("peer", "headers", "stranger"),
+    [
+        ("127.0.0.1", [], False),
+        ("127.0.0.1", [(b"x-forwarded-for", b"1.2.3.4")], True),
+        ("127.0.0.1", [(b"forwarded", b"for=1.2.3.4")], True),
+        ("10.0.0.1", [(b"x-forwarded-for", b"1.2.3.4")], False),
+    ],
+)
+def test_what_a_proxy_asks_that_nobody_trusts_is_marked(
+    peer: str, headers: list[tuple[bytes, bytes]], stranger: bool
+) -> None:
+    environ = wsgi_environ(scope(client=(peer, "1"), headers=headers), b"", PROXIES)
+
+    assert ("FORWARDED_BY_STRANGER" in environ) is stranger
+
+
 def test_a_body_that_breaks_off_never_reaches_django() -> None:
     messages: list[dict[str, Any]] = [
         {"type": "http.request", "body": b"{", "more_body": True},
         {"type": "http.disconnect"},
     ]
     sent: list[dict[str, Any]] = []
+    before = refused()
 
     async def receive() -> dict[str, Any]:
         return messages.pop(0)
@@ -107,6 +131,7 @@ def test_a_body_that_breaks_off_never_reaches_django() -> None:
 
     assert sent[0]["status"] == 400
     assert json.loads(sent[1]["body"])["status_code"] == 2000
+    assert refused() == before + 1
 
 
 def test_a_taken_port_is_told_with_the_name_of_the_setting() -> None:

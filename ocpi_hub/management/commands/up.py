@@ -15,6 +15,7 @@ from django.core.checks import ERROR, CheckMessage, run_checks
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
+from ocpi_hub import metrics
 from ocpi_hub.embedded import EmbeddedError, PostgreSQL, Redis
 from ocpi_hub.processes import NotReady, Service
 from ocpi_hub.server import port_problem
@@ -36,6 +37,7 @@ class Command(BaseCommand):
             if problem := port_problem(settings.HUB_HOST, settings.HUB_PORT):
                 raise CommandError(problem)
             look_for_redis()
+            metrics.clear(settings.HUB_METRICS_FOLDER)
             try:
                 code = Supervisor(stages(), welcome).run()
             except (EmbeddedError, NotReady) as error:
