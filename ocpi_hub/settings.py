@@ -152,6 +152,7 @@ HUB_ATTEMPT_DAYS = _number("HUB_ATTEMPT_DAYS", 90)  # attempts are kept so long
 HUB_MESSAGE_DAYS = _number("HUB_MESSAGE_DAYS", 90)  # finished messages and deliveries likewise
 HUB_REPORT_QUIET_DAYS = _number("HUB_REPORT_QUIET_DAYS", 7)  # and what did not happen so long is resolved
 HUB_REPORT_DAYS = _number("HUB_REPORT_DAYS", 90)  # resolved error reports are kept so long, and occurrences
+HUB_AUDIT_DAYS = _number("HUB_AUDIT_DAYS", 730)  # who retried or discarded what was given up
 HUB_ALERT_URL = _env("HUB_ALERT_URL")  # is told of each new kind of failure; its path may be a secret
 
 TRUSTED_PROXIES: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []

@@ -23,6 +23,7 @@ class ExchangeConfig(AppConfig):
         from ocpi_hub import metrics
         from ocpi_hub.exchange import (
             checks,  # noqa: F401  # registers the system checks
+            deadletters,
             gauges,
             sweeper,
             tally,
@@ -30,4 +31,5 @@ class ExchangeConfig(AppConfig):
 
         metrics.states.append(gauges.read)
         sweeper.every_round(tally.condense)
+        sweeper.every_round(deadletters.settle_strays)
         post_migrate.connect(make_ready, sender=self)

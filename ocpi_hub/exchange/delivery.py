@@ -12,11 +12,25 @@ from ocpi_hub.exchange import transports
 from ocpi_hub.exchange.models import Callback, Delivery
 from ocpi_hub.exchange.ownedobject import OwnedObject
 from ocpi_hub.exchange.parcels import Parcel, content_of, is_kept, routing_of, segments, url_of, with_variant
-from ocpi_hub.exchange.verdicts import Result, Verdict, judge, says_it_is_there
+from ocpi_hub.exchange.verdicts import (
+    NO_ENDPOINT,
+    UNREADABLE,
+    Result,
+    Verdict,
+    cause_of_silence,
+    judge,
+    masked,
+    says_it_is_there,
+)
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.partners.secrets import UnreadableSecret
 from ocpi_hub.protocol.client import Answer, CallFailed, PlatformClient, join
 from ocpi_hub.protocol.headers import MessageIDs
+from ocpi_hub.protocol.masking import masked as without
+from ocpi_hub.protocol.masking import private_values
+
+LONGEST_REQUEST = 64_000  # characters that are kept of a request that was refused
+LONGEST_ANSWER = 16_000  # and of its answer
 
 
 def attempt(platform: Platform, parcel: Parcel, now: datetime) -> Result:
@@ -25,7 +39,7 @@ def attempt(platform: Platform, parcel: Parcel, now: datetime) -> Result:
     if parcel.withdrawn:
         return Result(Verdict.GONE, parcel.withdrawn)
     if parcel.endpoint is None:
-        return Result(Verdict.PERMANENT, "the partner has no Receiver endpoint for this module any more")
+        return _without_address(parcel)
     content = content_of(parcel)
     if content is None:
         return Result(Verdict.GONE, "the object is no longer in the hub")
@@ -35,7 +49,7 @@ def attempt(platform: Platform, parcel: Parcel, now: datetime) -> Result:
     try:
         client = transports.client_for(platform)
     except UnreadableSecret as error:
-        return Result(Verdict.TEMPORARY, f"our token for this partner: {error}")
+        return Result(Verdict.TEMPORARY, f"our token for this partner: {error}", cause=UNREADABLE)
     transports.release_connection()
     try:
         answer = client.request(
@@ -43,13 +57,39 @@ def attempt(platform: Platform, parcel: Parcel, now: datetime) -> Result:
         )
     except CallFailed as error:
         verdict = Verdict.PERMANENT if error.permanent else Verdict.TEMPORARY
-        return Result(verdict, str(error), method, url, ids)
+        result = Result(verdict, str(error), method, url, ids, cause=cause_of_silence(error))
+        return _with_evidence(result, parcel, body, b"")
     token = "" if answer.ok else platform.token  # of interest only where a complaint may repeat it
     result = _in_context(parcel, answer, judge(answer, now, token))._replace(method=method, url=url, ids=ids)
     may_lack_it = method == "PATCH" or delivery.key != delivery.parent_key
     if result.verdict is Verdict.PERMANENT and may_lack_it and parcel.model:
-        return _after_refused_change(client, parcel, parcel.model, result)
-    return result
+        result = _after_refused_change(client, parcel, parcel.model, result)
+    return result if answer.ok else _with_evidence(result, parcel, body, answer.body, token)
+
+
+def _without_address(parcel: Parcel) -> Result:
+    if parcel.model is None:
+        return Result(Verdict.GONE, "nobody waits for this result any more")
+    text = "the partner has no Receiver endpoint for this module any more"
+    return Result(Verdict.PERMANENT, text, cause=NO_ENDPOINT)
+
+
+def _with_evidence(
+    result: Result, parcel: Parcel, body: bytes | None, answer: bytes, token: str = ""
+) -> Result:
+    """What was sent and what came back, for the operator; a driver's token is the business of the two parties."""
+    private = private_values(body, answer, path=f"/{parcel.delivery.module}/{parcel.delivery.path}")
+    return result._replace(
+        outcome=without(result.outcome, private),
+        request=_kept(body or b"", private, token, LONGEST_REQUEST),
+        answer=_kept(answer, private, token, LONGEST_ANSWER),
+    )
+
+
+def _kept(body: bytes, private: set[str], token: str, longest: int) -> str:
+    text = without(masked(body.decode(errors="replace"), token), private)
+    more = len(text) - longest
+    return f"{text[:longest]}… and {more} characters more" if more > 0 else text
 
 
 def longest(platform: Platform) -> float:

@@ -25,7 +25,7 @@ from ocpi_hub.exchange.models import Delivery, Lane
 from ocpi_hub.exchange.outcomes import LEASE, Done, flush, put_back
 from ocpi_hub.exchange.parcels import Parcel, pack
 from ocpi_hub.exchange.transports import InsideTransaction
-from ocpi_hub.exchange.verdicts import Result, Verdict
+from ocpi_hub.exchange.verdicts import HUB_FAULT, Result, Verdict
 from ocpi_hub.logs import current_ids
 from ocpi_hub.partners.models import Platform, Status
 from ocpi_hub.protocol.headers import MessageIDs
@@ -167,4 +167,6 @@ def _attempt(platform: Platform, parcel: Parcel, now: datetime) -> Result:
         raise
     except Exception as error:
         logger.exception("delivery %s stopped on a fault of the hub", parcel.delivery.pk)
-        return Result(Verdict.TEMPORARY, f"a fault of the hub: {type(error).__name__}", refused=True)
+        return Result(
+            Verdict.TEMPORARY, f"a fault of the hub: {type(error).__name__}", cause=HUB_FAULT, refused=True
+        )

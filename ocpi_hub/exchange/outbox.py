@@ -119,6 +119,17 @@ WITH covered AS (
     UPDATE exchange_message SET expanded_at = %(now)s
     WHERE module = %(module)s AND parent_key = %(parent)s AND audience = %(audience)s AND expanded_at IS NULL
         AND (key = %(key)s OR starts_with(key, %(key)s || '/'))
+), settled AS (
+    UPDATE exchange_deadletter letter SET state = 'SETTLED', closed_at = %(now)s,
+        closing = 'its owner delivered it directly'
+    FROM partners_party party
+    WHERE party.key = %(audience)s AND letter.platform_id = party.platform_id AND letter.to_party = party.key
+        AND letter.module = %(module)s AND letter.parent_key = %(parent)s AND letter.state IN ('OPEN', 'RETRYING')
+        AND (letter.key = %(key)s OR starts_with(letter.key, %(key)s || '/'))
+    RETURNING letter.delivery_id
+), covered_by_it AS (
+    UPDATE exchange_delivery SET state = 'ABSORBED', reason = 'its owner delivered it directly'
+    FROM settled WHERE id = settled.delivery_id AND state = 'FAILED'
 )
 UPDATE exchange_delivery waiting
 SET state = 'ABSORBED', finished_at = %(now)s, reason = 'its owner delivered it directly'
@@ -169,7 +180,7 @@ def expand() -> set[int]:
     reached: set[int] = set()
     while True:
         with transaction.atomic():
-            if not _take_turn():
+            if not take_turn():
                 return reached
             waiting = Message.objects.filter(expanded_at=None).order_by("id")[:BATCH]
             batch = [Waiting(*row) for row in waiting.values_list(*Waiting._fields)]
@@ -180,9 +191,11 @@ def expand() -> set[int]:
             return reached
 
 
-def _take_turn() -> bool:
+def take_turn(*, wait: bool = False) -> bool:
+    """Be the only one who puts deliveries into lanes, until the transaction ends; False when another one is."""
+    lock = "pg_advisory_xact_lock(%s) IS NOT NULL" if wait else "pg_try_advisory_xact_lock(%s)"
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [EXPANSION_LOCK])
+        cursor.execute(f"SELECT {lock}", [EXPANSION_LOCK])
         row = cursor.fetchone()
     return bool(row and row[0])
 
@@ -242,9 +255,9 @@ def _group(
     return module, message.variant, False, owner if is_own else ""
 
 
-# Of several messages about one part the newest is delivered, and then as the state. `doubtful` is whether
-# anything else of the object is under way to that platform, so that repeating the request as it came in could
-# undo something newer; it is then sent as the state too.
+# Of several messages about one part the newest is delivered, and then as the state. A message is repeated as it came
+# in (exact) unless something else of the object is under way to that platform, which that could undo, or was given
+# up for it, which that would not make up for; it is then sent as the state too.
 _INSERT = """
 WITH receiver AS (
     SELECT * FROM unnest(%(platforms)s::bigint[], %(parties)s::text[], %(keys)s::text[])
@@ -265,7 +278,11 @@ SELECT platform_id, id, module, row_id, key, parent_key, path, variant, party,
     body IS NOT NULL AND siblings = 1 AND NOT EXISTS (
         SELECT FROM exchange_delivery other
         WHERE other.platform_id = wanted.platform_id AND other.module = wanted.module
-            AND other.parent_key = wanted.parent_key AND other.state IN ('PENDING', 'SENDING')),
+            AND other.parent_key = wanted.parent_key AND other.state IN ('PENDING', 'SENDING'))
+        AND NOT EXISTS (
+        SELECT FROM exchange_deadletter letter
+        WHERE letter.platform_id = wanted.platform_id AND letter.module = wanted.module
+            AND letter.parent_key = wanted.parent_key AND letter.state IN ('OPEN', 'RETRYING')),
     CASE WHEN module = %(results)s THEN 0 WHEN bulk THEN 2 ELSE 1 END, 'PENDING', 0, ''
 FROM wanted ORDER BY id
 ON CONFLICT (platform_id, module, key) WHERE state = 'PENDING' DO UPDATE

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from ocpi_hub.exchange import lanebreaker
+from ocpi_hub.exchange import deadletters, lanebreaker
 from ocpi_hub.exchange.models import Attempt, Delivery, Lane
 from ocpi_hub.exchange.parcels import is_kept
 from ocpi_hub.exchange.verdicts import Result, Verdict, jitter, next_attempt
@@ -73,6 +73,18 @@ WITH held AS (
 ), finished AS (
     UPDATE exchange_delivery SET state = 'DELIVERED', finished_at = %(now)s, tries = tries + 1, reason = 'accepted'
     FROM held WHERE id = ANY(%(delivered)s) AND state = 'SENDING'
+), settled AS (
+    UPDATE exchange_deadletter letter SET state = 'SETTLED', closed_at = %(now)s,
+        closing = 'delivered since, by delivery ' || sent.id
+    FROM held, exchange_delivery sent
+    WHERE sent.id = ANY(%(delivered)s) AND sent.state = 'SENDING'
+        AND letter.platform_id = %(lane)s AND letter.module = sent.module AND letter.parent_key = sent.parent_key
+        AND (letter.key = sent.key OR starts_with(letter.key, sent.key || '/'))
+        AND letter.state IN ('OPEN', 'RETRYING')
+    RETURNING letter.delivery_id, letter.closing
+), covered AS (
+    UPDATE exchange_delivery SET state = 'ABSORBED', finished_at = %(now)s, reason = settled.closing
+    FROM settled WHERE id = settled.delivery_id AND state = 'FAILED'
 ), kept AS (
     UPDATE exchange_delivery SET claimed_at = %(now)s FROM held WHERE id = ANY(%(claimed)s)
 )
@@ -103,12 +115,15 @@ def _settle(lane: Lane, item: Done, now: datetime) -> None:
     delivery, result = item.delivery, item.result
     if result.verdict is Verdict.GONE:
         _end(delivery, Delivery.State.ABSORBED, result.outcome, now)
+        deadletters.close(delivery, result.outcome, now)
         return
     decision = next_attempt(
         result, delivery.tries + 1, lane.platform.schedule, now, jitter(), endless=is_kept(delivery)
     )
     if decision.at is None:
         _end(delivery, Delivery.State.FAILED, result.outcome, now, tries=delivery.tries + 1)
+        deadletters.keep(delivery, result, delivery.tries + 1, now)
+        _make_sure(delivery)
         logger.warning("delivery %s to %s is given up: %s", delivery.pk, delivery.to_party, result.outcome)
         return
     changes = {"tries": delivery.tries + 1, "next_attempt_at": decision.at, "reason": result.outcome}
@@ -125,10 +140,14 @@ def _pending_again(delivery: Delivery, changes: dict[str, object]) -> None:
             wanted.update(state=Delivery.State.PENDING, claimed_at=None, exact=False, **changes)
     except IntegrityError:
         _end(delivery, Delivery.State.ABSORBED, "a newer delivery carries the same part", timezone.now())
+    _make_sure(delivery)
+
+
+def _make_sure(delivery: Delivery) -> None:
+    """What waits for this object can no longer be sure of what the partner has: it sends the state."""
     same_object = Delivery.objects.filter(
         platform_id=delivery.platform_id, module=delivery.module, parent_key=delivery.parent_key
     )
-    # What waits for this object can no longer be sure of what the partner has.
     same_object.filter(state=Delivery.State.PENDING).update(exact=False)
 
 

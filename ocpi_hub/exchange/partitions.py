@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from ocpi_hub.exchange.models import Callback, Delivery, Grant, Message, Trace
+from ocpi_hub.exchange.models import Callback, DeadLetterAction, Delivery, Grant, Message, Trace
 
 logger = logging.getLogger(__name__)
 
@@ -77,13 +77,16 @@ def delete_finished() -> int:
     """
     before = timezone.now() - timedelta(days=settings.HUB_MESSAGE_DAYS)
     finished = Delivery.objects.filter(
-        state__in=[Delivery.State.DELIVERED, Delivery.State.ABSORBED], finished_at__lt=before
+        state__in=[Delivery.State.DELIVERED, Delivery.State.ABSORBED, Delivery.State.DISCARDED],
+        finished_at__lt=before,
     )
     done = Message.objects.filter(expanded_at__lt=before, deliveries=None)
     over = Callback.objects.filter(expires_at__lt=timezone.now(), created_at__lt=before)
     granted = Grant.objects.filter(given_at__lt=before)
     traces = [model.objects.filter(at__lt=before) for model in apps.get_models() if issubclass(model, Trace)]
-    return sum(_delete_in_steps(rows) for rows in (finished, done, over, granted, *traces))
+    audited = timezone.now() - timedelta(days=settings.HUB_AUDIT_DAYS)
+    actions = DeadLetterAction.objects.filter(at__lt=audited)
+    return sum(_delete_in_steps(rows) for rows in (finished, done, over, granted, actions, *traces))
 
 
 def _delete_in_steps(rows: QuerySet[Any]) -> int:

@@ -11,7 +11,16 @@ from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import NamedTuple
 
-from ocpi_hub.protocol.client import Answer
+from ocpi_hub.protocol.client import (
+    Answer,
+    AnswerTooLarge,
+    BrokenAnswer,
+    CallFailed,
+    CutOff,
+    RefusedAddress,
+    TimedOut,
+    Unreachable,
+)
 from ocpi_hub.protocol.headers import MessageIDs, authorization
 
 LONGEST_WAIT = timedelta(days=1)  # that a partner's Retry-After may ask for
@@ -36,6 +45,9 @@ class Result(NamedTuple):
     status_code: int | None = None
     seconds: float = 0.0
     retry_after: timedelta | None = None
+    cause: str = ""  # in few words, the same for all of a kind
+    request: str = ""  # what was sent and what came back, where it did not arrive; what is private is masked
+    answer: str = ""
     refused: bool = False  # the partner is well, and refuses this: what it lacks follows
     widen: bool = False  # the partner lacks the parent: send the whole object
 
@@ -80,6 +92,7 @@ def judge(answer: Answer, now: datetime, token: str = "") -> Result:
         http_status=answer.http_status,
         status_code=_four_digits(answer.status_code),
         seconds=answer.duration,
+        cause=cause(answer),
         refused=verdict is Verdict.TEMPORARY and _is_of_the_receiver(answer),
         retry_after=retry_after(answer.headers.get("Retry-After"), now),
     )
@@ -104,6 +117,39 @@ def describe(answer: Answer, token: str = "") -> str:
         return f"HTTP {answer.http_status} without an OCPI envelope"
     message = masked(answer.status_message or "no message", token)
     return f"HTTP {answer.http_status}, {answer.status_code}: {message[:500]}"
+
+
+UNKNOWN_TO_IT = "token unknown"
+NO_ENDPOINT = "no endpoint"
+UNREADABLE = "our token unreadable"
+HUB_FAULT = "fault of the hub"
+
+_FAILURES: dict[type[CallFailed], str] = {
+    Unreachable: "unreachable",
+    TimedOut: "timed out",
+    RefusedAddress: "address refused",
+    AnswerTooLarge: "answer too large",
+    CutOff: "connection cut",
+    BrokenAnswer: "answer unreadable",
+}
+
+
+def cause(answer: Answer) -> str:
+    """What kind of no it is, for counting and for acting on all of a kind; empty when it is a yes."""
+    status_code = _four_digits(answer.status_code)
+    if answer.ok:
+        return ""
+    if answer.http_status == 401:
+        return UNKNOWN_TO_IT
+    if status_code is not None and 2000 <= status_code < 3000:
+        return f"refused {status_code}"
+    if answer.http_status >= 300:
+        return f"HTTP {answer.http_status}"
+    return "no OCPI envelope" if status_code is None else f"answered {status_code}"
+
+
+def cause_of_silence(failure: CallFailed) -> str:
+    return next((text for kind, text in _FAILURES.items() if isinstance(failure, kind)), "no answer")
 
 
 def masked(text: str, token: str) -> str:

@@ -89,7 +89,7 @@ def decisive(deliveries: Iterable[Delivery], whole: str) -> Delivery | None:
         newest.setdefault(row.key, row)
         if row.key == whole and row.state == State.DELIVERED:
             break
-    for states in (OPEN, (State.FAILED,), (State.DELIVERED,)):
+    for states in (OPEN, (State.FAILED, State.DISCARDED), (State.DELIVERED,)):
         found = next((row for row in newest.values() if row.state in states), None)
         if found:
             return found
@@ -116,6 +116,8 @@ def _of_delivery(facts: Facts, row: Delivery) -> Answer:
         return _delivered(facts, row)
     if row.state == State.FAILED:
         return Answer("given up", row.reason or "no reason noted", row)
+    if row.state == State.DISCARDED:
+        return Answer("discarded", row.reason or "by an operator", row)
     if row.state == State.ABSORBED:
         return Answer("covered", row.reason, row)
     if row.state == State.SENDING:

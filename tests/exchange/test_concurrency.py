@@ -10,8 +10,16 @@ import pytest
 from django.db import connection, transaction
 
 from locations.models import EVSE, Location
-from ocpi_hub.exchange import lanes, outbox, store, sync, tally
-from ocpi_hub.exchange.models import Attempt, Delivery, Message, Tally
+from ocpi_hub.exchange import deadletters, lanes, outbox, store, sync, tally
+from ocpi_hub.exchange.models import (
+    Attempt,
+    DeadLetter,
+    DeadLetterAction,
+    DeadLetterEntry,
+    Delivery,
+    Message,
+    Tally,
+)
 from ocpi_hub.exchange.ownedobject import Address
 from ocpi_hub.protocol.types import PartyRef
 from tariffs.models import Tariff
@@ -181,6 +189,96 @@ def test_two_drains_of_one_lane_at_once_deliver_once(cpo, emsp):
     assert [call.path.rpartition("/")[2] for call in emsp.calls] == [f"LOC{number}" for number in range(30)]
     assert set(Delivery.objects.values_list("state", "tries")) == {("DELIVERED", 1)}
     assert Attempt.objects.count() == 30
+
+
+def test_two_operators_who_retry_the_same_dead_letters_at_once_send_each_once(cpo, emsp):
+    refused_by(emsp, cpo)
+    retried = at_once(
+        *[
+            lambda name=name: deadletters.retry(DeadLetter.objects.all(), name, "all")
+            for name in ("anna", "ben")
+        ]
+    )
+    lanes.drain(emsp.platform.pk)
+
+    assert sorted(done.again for done in retried) == [0, 20]
+    assert len(emsp.calls) == 20
+    assert DeadLetterAction.objects.count() == 1
+    assert DeadLetterEntry.objects.count() == 20
+
+
+def test_one_retries_while_another_discards_and_each_letter_has_one_end(cpo, emsp):
+    refused_by(emsp, cpo)
+    retried, discarded = at_once(
+        lambda: deadletters.retry(DeadLetter.objects.all(), "anna", "all").again,
+        lambda: deadletters.discard(DeadLetter.objects.all(), "ben", "all", "test objects"),
+    )
+
+    states = Counter(DeadLetter.objects.values_list("state", "delivery__state"))
+    assert retried + discarded == 20
+    assert (
+        states
+        == Counter({("RETRYING", "PENDING"): retried, ("DISCARDED", "DISCARDED"): discarded}) - Counter()
+    )
+    assert Counter(DeadLetterEntry.objects.values_list("became", flat=True)) == Counter(
+        {"AGAIN": retried, "DISCARDED": discarded}
+    )
+
+
+def test_a_retry_while_newer_changes_are_expanded_leaves_one_delivery_of_each_part(cpo, emsp):
+    refused_by(emsp, cpo)
+    for number in range(20):
+        cpo.put(
+            f"receiver/locations/NL/ABC/LOC{number}", examples.location(id=f"LOC{number}", last_updated=NINE)
+        )
+    at_once(
+        lambda: deadletters.retry(DeadLetter.objects.all(), "anna", "all"),
+        outbox.expand,
+        lambda: deadletters.retry(DeadLetter.objects.all(), "ben", "all"),
+    )
+    outbox.expand()
+    lanes.drain(emsp.platform.pk)
+
+    assert Counter(call.body["id"] for call in emsp.calls) == {f"LOC{number}": 1 for number in range(20)}
+    assert {call.body["last_updated"] for call in emsp.calls} == {NINE}
+    assert set(DeadLetter.objects.values_list("state", flat=True)) == {"SETTLED"}
+
+
+def test_a_retry_that_meets_a_delivery_of_the_part_which_goes_back_into_the_queue_is_covered_by_it(cpo, emsp):
+    """What put_back() does outside the lane, and so without its lock."""
+    refused_by(emsp, cpo, count=1)
+    letter = DeadLetter.objects.get()
+    cpo.put("receiver/locations/NL/ABC/LOC0", examples.location(id="LOC0", last_updated=NINE))
+    outbox.expand()
+    Delivery.objects.filter(state="PENDING").update(state="SENDING", claimed_at=letter.given_up_at)
+    put, asked = threading.Event(), threading.Event()
+
+    def put_back():
+        with transaction.atomic():
+            Delivery.objects.filter(state="SENDING").update(state="PENDING")
+            put.set()
+            asked.wait(1)  # the retry has begun, and waits for this transaction
+
+    def retry():
+        put.wait(30)
+        return deadletters.retry(DeadLetter.objects.all(), "anna", "all")
+
+    _, retried = at_once(put_back, retry)
+
+    assert retried == deadletters.Retried(covered=1)
+    assert Delivery.objects.filter(state="PENDING").count() == 1
+
+
+def refused_by(emsp, cpo, count=20):
+    """So many locations, refused by the provider, who is well again since."""
+    for number in range(count):
+        cpo.put(f"receiver/locations/NL/ABC/LOC{number}", examples.location(id=f"LOC{number}"))
+    outbox.expand()
+    emsp.answers.append(lambda request: enveloped(status_code=2001))
+    lanes.drain(emsp.platform.pk)
+    emsp.answers.clear()
+    emsp.calls.clear()
+    assert DeadLetter.objects.filter(state="OPEN").count() == count
 
 
 def test_two_pulls_of_one_list_at_once_are_one(cpo):

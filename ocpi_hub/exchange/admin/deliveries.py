@@ -10,10 +10,10 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from ocpi_hub.exchange import doorbell, whynot
+from ocpi_hub.exchange import deadletters, whynot
 from ocpi_hub.exchange.admin.pages import SHORT_STATES, ReadOnlyAdmin, link, list_link, pretty, short, table
 from ocpi_hub.exchange.lanebreaker import FAILURES_TO_OPEN
-from ocpi_hub.exchange.models import Attempt, Delivery, Lane, Message
+from ocpi_hub.exchange.models import Attempt, DeadLetter, Delivery, Lane, Message
 from ocpi_hub.partners.models import Platform
 
 MOST_ATTEMPTS = 50  # shown beside a delivery
@@ -139,23 +139,10 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Try given-up deliveries again now", permissions=["retry"])
     def retry(self, request: HttpRequest, rows: QuerySet[Delivery]) -> None:
-        """Those that another delivery has overtaken stay as they are: its state is newer."""
-        done = 0
-        for row in rows.filter(state=Delivery.State.FAILED):
-            waiting = Delivery.objects.filter(
-                platform=row.platform, module=row.module, key=row.key, state=Delivery.State.PENDING
-            )
-            if not waiting.exists():
-                done += Delivery.objects.filter(pk=row.pk, state=Delivery.State.FAILED).update(
-                    state=Delivery.State.PENDING,
-                    exact=False,
-                    tries=0,
-                    next_attempt_at=timezone.now(),
-                    finished_at=None,
-                )
-                self.log_change(request, row, "tried again by hand")
-        doorbell.ring()
-        self.message_user(request, f"{done} deliveries wait for their turn again.", messages.SUCCESS)
+        """Each by its dead letter, which says who did it."""
+        letters = DeadLetter.objects.filter(delivery__in=rows.order_by().values("pk"))
+        done = deadletters.retry(letters, request.user.get_username(), "selected deliveries")
+        self.message_user(request, f"{done}.", messages.SUCCESS)
 
 
 def found(term: str) -> Q:

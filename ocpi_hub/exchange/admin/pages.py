@@ -24,6 +24,7 @@ SHORT_STATES = {
     Delivery.State.DELIVERED: "delivered",
     Delivery.State.ABSORBED: "covered",
     Delivery.State.FAILED: "given up",
+    Delivery.State.DISCARDED: "discarded",
 }
 
 
