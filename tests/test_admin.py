@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from locations.models import Location
+from ocpi_hub.errorreports import occurrences
 from ocpi_hub.exchange import sync
 from ocpi_hub.exchange.models import Attempt, Delivery, Lane, Pull, RepairRule
 from ocpi_hub.exchange.ownedobject import OwnedObject
@@ -44,6 +45,9 @@ def traffic(cpo: Partner, emsp: Partner, deliver: object) -> None:
     cpo.lists["locations"] = [examples.location(id=3), examples.location(id="LOC4", city=None)]
     sync.pull_platform(cpo.platform.pk, "locations", full=True)
     agreements.settle("NL*ABC", "DE*MSP", "", allowed=True)
+    occurrences.write(
+        [occurrences.Noted("delivery.refused", emsp.platform.pk, "locations", "LOC2 was refused")]
+    )
 
 
 @pytest.fixture

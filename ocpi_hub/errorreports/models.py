@@ -27,6 +27,11 @@ class Failure(models.Model):
         abstract = True
 
 
+class ErrorReportQuerySet(models.QuerySet["ErrorReport"]):
+    def open(self) -> "ErrorReportQuerySet":
+        return self.filter(state=ErrorReport.State.OPEN)
+
+
 class ErrorReport(Failure):
     """All failures of one kind, of one partner and module; the columns of Failure hold the newest."""
 
@@ -64,6 +69,8 @@ class ErrorReport(Failure):
     )
     alert_due_at = models.DateTimeField(null=True, blank=True, help_text="when the webhook is told of it")
     alert_tries = models.PositiveIntegerField(default=0)
+
+    objects = ErrorReportQuerySet.as_manager()
 
     class Meta:
         ordering = ["-last_seen_at", "-id"]

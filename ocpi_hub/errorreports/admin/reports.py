@@ -1,0 +1,272 @@
+"""Error reports as the operator sees them: what goes wrong with whom, what it means, who must act, what was done."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ActionForm
+from django.core.exceptions import PermissionDenied
+from django.db.models import Case, IntegerField, QuerySet, Value, When
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import NoReverseMatch, URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from ocpi_hub.adminpages import ReadOnlyAdmin, pretty, short, table
+from ocpi_hub.errorreports import states
+from ocpi_hub.errorreports.admin.searching import ByKind, ByWho, found
+from ocpi_hub.errorreports.models import ErrorReport, Failure, StateChange
+
+State = ErrorReport.State
+
+MOST_OCCURRENCES = 50  # shown on the page of a report
+LONGEST_NOTE = 1_000  # characters
+SHORT_STATES = {State.OPEN: "open", State.ACKNOWLEDGED: "acknowledged", State.RESOLVED: "resolved"}
+# What waits for somebody stands above what somebody is at, and that above what is over.
+_IN_ORDER = Case(
+    When(state=State.OPEN, then=Value(0)),
+    When(state=State.ACKNOWLEDGED, then=Value(1)),
+    default=Value(2),
+    output_field=IntegerField(),
+)
+
+
+class ActionWithNote(ActionForm):
+    note = forms.CharField(
+        required=False,
+        max_length=1000,
+        label="Note:",
+        widget=forms.TextInput({"size": 40, "placeholder": "why"}),
+    )
+
+
+@admin.register(ErrorReport)
+class ErrorReportAdmin(ReadOnlyAdmin):
+    """The hub writes the reports; who may change them puts them into another state."""
+
+    list_display = ["happened", "partner", "module", "short_state", "count", "last_seen", "first_seen"]
+    list_filter = [
+        "state",
+        ("platform", admin.RelatedOnlyFieldListFilter),
+        "module",
+        ByWho,
+        ByKind,
+    ]
+    list_select_related = ["platform"]
+    search_fields = ["text"]  # shows the search box; found() says what it looks for
+    search_help_text = (
+        "a word of what happened, a partner, a party, an object, or a correlation or request id"
+    )
+    action_form = ActionWithNote
+    actions = ["acknowledge", "resolve"]
+    fieldsets = [
+        (None, {"fields": ["partner", "module", "newest_text", "seen", "in_state"]}),
+        ("What it means, and what to do", {"fields": ["meaning", "who", "action"]}),
+        ("The newest failure", {"fields": ["called", "answered", "sent", "came_back", "ids"]}),
+        ("Single failures, the newest first", {"fields": ["kept"]}),
+    ]
+    readonly_fields = [
+        "partner", "module", "newest_text", "seen", "in_state", "meaning", "who", "action",
+        "called", "answered", "sent", "came_back", "ids", "kept",
+    ]  # fmt: skip
+    change_form_template = "admin/errorreports/errorreport/change_form.html"
+
+    def get_ordering(self, request: HttpRequest) -> Any:
+        return [_IN_ORDER, "-last_seen_at"]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[ErrorReport], search_term: str
+    ) -> tuple[QuerySet[ErrorReport], bool]:
+        term = search_term.strip()
+        return (queryset.filter(found(term)) if term else queryset), False
+
+    # ------------------------------------------------------------------------------------------- the list
+    @admin.display(description="what happened", ordering="kind")
+    def happened(self, row: ErrorReport) -> SafeString:
+        """The newest failure shows under the pointer."""
+        return format_html('<span title="{}">{}</span>', row.text, row)
+
+    @admin.display(description="partner", ordering="platform__name")
+    def partner(self, row: ErrorReport) -> str:
+        return partner_of(row)
+
+    @admin.display(description="state", ordering="state")
+    def short_state(self, row: ErrorReport) -> str:
+        if row.reopened and row.state == State.OPEN:
+            return "open again"
+        return SHORT_STATES[State(row.state)]
+
+    @admin.display(description="last seen", ordering="last_seen_at")
+    def last_seen(self, row: ErrorReport) -> str:
+        return f"{row.last_seen_at:%Y-%m-%d %H:%M}"
+
+    @admin.display(description="first seen", ordering="first_seen_at")
+    def first_seen(self, row: ErrorReport) -> str:
+        return f"{row.first_seen_at:%Y-%m-%d %H:%M}"
+
+    # --------------------------------------------------------------------------------- the page of a report
+    @admin.display(description="the newest")
+    def newest_text(self, row: ErrorReport) -> str:
+        about = [part for part in (row.party and f"party {row.party}", row.subject) if part]
+        return f"{row.text} ({', '.join(about)})" if about else row.text
+
+    @admin.display(description="seen")
+    def seen(self, row: ErrorReport) -> str:
+        first, last = f"{row.first_seen_at:%Y-%m-%d %H:%M:%S}", f"{row.last_seen_at:%Y-%m-%d %H:%M:%S}"
+        if row.count == 1:
+            return f"once, at {last} UTC"
+        return f"{row.count} times, first at {first}, last at {last} UTC"
+
+    @admin.display(description="meaning")
+    def meaning(self, row: ErrorReport) -> str:
+        return row.what.meaning
+
+    @admin.display(description="who must act")
+    def who(self, row: ErrorReport) -> SafeString:
+        return format_html("<strong>{}</strong>", row.what.who)
+
+    @admin.display(description="what to do")
+    def action(self, row: ErrorReport) -> str:
+        return row.what.action
+
+    @admin.display(description="state")
+    def in_state(self, row: ErrorReport) -> SafeString:
+        lines = [(f"{row.first_seen_at:%Y-%m-%d %H:%M:%S}", "open", "", "first seen")]
+        lines += [_change_line(change) for change in row.state_changes.all()]
+        since = format_html(
+            "<p><strong>{}</strong> since {} UTC</p>",
+            row.get_state_display(),
+            f"{row.state_at:%Y-%m-%d %H:%M:%S}",
+        )
+        return since if len(lines) == 1 else format_html("{}{}", since, table(lines))
+
+    @admin.display(description="call")
+    def called(self, row: Failure) -> str:
+        return f"{row.method} {row.url}".strip() or "none"
+
+    @admin.display(description="answer")
+    def answered(self, row: Failure) -> str:
+        return answer_of(row) or "none"
+
+    @admin.display(description="what was sent")
+    def sent(self, row: Failure) -> SafeString:
+        return pretty(row.request)
+
+    @admin.display(description="what came back")
+    def came_back(self, row: Failure) -> SafeString:
+        return pretty(row.answer)
+
+    @admin.display(description="correlation id")
+    def ids(self, row: Failure) -> SafeString:
+        return journey(row.correlation_id)
+
+    @admin.display(description="kept")
+    def kept(self, row: ErrorReport) -> SafeString:
+        rows = list(row.occurrences.all()[:MOST_OCCURRENCES])
+        lines = (
+            (
+                f"{item.at:%Y-%m-%d %H:%M:%S}",
+                short(item.text, 80),
+                short(item.subject),
+                exchange(item),
+                journey(item.correlation_id),
+            )
+            for item in rows
+        )
+        found = table(lines, "at (UTC)", "what", "about", "answer", "correlation id")
+        if len(rows) == row.count:
+            return found
+        return format_html("<p>Of {} some are kept; the newest {}:</p>{}", row.count, len(rows), found)
+
+    # -------------------------------------------------------------------------------------------- states
+    def has_state_permission(self, request: HttpRequest) -> bool:
+        """The rows are the hub's, so nobody changes them; who holds the right may still say what is done about them."""
+        return request.user.has_perm("errorreports.change_errorreport")
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.state_view)
+        return [path("<int:pk>/state/", view, name="errorreports_errorreport_state"), *super().get_urls()]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        context = {"may_put": self.has_state_permission(request), **(extra_context or {})}
+        return super().change_view(request, object_id, form_url, context)
+
+    def state_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """What the form on a report's page sends: a state, or none to keep it, and a note."""
+        if not self.has_state_permission(request) or request.method != "POST":
+            raise PermissionDenied
+        report = self.get_object(request, str(pk))
+        if report is None:
+            raise Http404
+        state = request.POST.get("state") or report.state
+        if state in State and self._put_one(request, report, State(state)):
+            self.message_user(request, f"“{report}” is {SHORT_STATES[State(state)]}.", messages.SUCCESS)
+        else:
+            self.message_user(request, "Nothing was changed: there was no note.", messages.WARNING)
+        return HttpResponseRedirect(reverse("admin:errorreports_errorreport_change", args=[pk]))
+
+    @admin.action(description="Acknowledge: somebody is at it", permissions=["state"])
+    def acknowledge(self, request: HttpRequest, rows: QuerySet[ErrorReport]) -> None:
+        self._put(request, rows, State.ACKNOWLEDGED)
+
+    @admin.action(description="Resolve: it is mended", permissions=["state"])
+    def resolve(self, request: HttpRequest, rows: QuerySet[ErrorReport]) -> None:
+        self._put(request, rows, State.RESOLVED)
+
+    def _put(self, request: HttpRequest, rows: QuerySet[ErrorReport], state: State) -> None:
+        done = sum(self._put_one(request, row, state) for row in rows)
+        what = "report is" if done == 1 else "reports are"
+        self.message_user(request, f"{done} {what} {SHORT_STATES[state]} now.", messages.SUCCESS)
+
+    def _put_one(self, request: HttpRequest, row: ErrorReport, state: State) -> bool:
+        by, note = request.user.get_username(), request.POST.get("note", "").strip()[:LONGEST_NOTE]
+        changed = states.change(row.pk, state, by=by, note=note, now=timezone.now())
+        if changed:
+            self.log_change(request, row, f"{SHORT_STATES[state]}: {note}" if note else SHORT_STATES[state])
+        return changed
+
+
+def partner_of(row: ErrorReport) -> str:
+    if row.platform_id is None:
+        return "nobody that is known"
+    return str(row.platform) if row.platform else f"#{row.platform_id}, which is gone"
+
+
+def answer_of(row: Failure) -> str:
+    parts = (row.http_status and f"HTTP {row.http_status}", row.status_code and f"OCPI {row.status_code}")
+    return ", ".join(part for part in parts if part)
+
+
+def exchange(row: Failure) -> SafeString:
+    """What came back, which opens to what was sent and all of the answer."""
+    if not row.request and not row.answer:
+        return format_html("{}", answer_of(row))
+    return format_html(
+        "<details><summary>{}</summary>{} {}{}{}</details>",
+        answer_of(row) or "no answer",
+        row.method,
+        row.url,
+        pretty(row.request),
+        pretty(row.answer),
+    )
+
+
+def journey(correlation_id: str) -> SafeString:
+    """The id; where there is a page that shows all that belongs to it, a link to that."""
+    if not correlation_id:
+        return format_html("<em>{}</em>", "none")
+    try:
+        url = f"{reverse('admin:journey')}?{urlencode({'q': correlation_id})}"
+    except NoReverseMatch:
+        return format_html("{}", correlation_id)
+    return format_html('<a href="{}">{}</a>', url, correlation_id)
+
+
+def _change_line(change: StateChange) -> tuple[str, str, str, str]:
+    by = change.by or "the hub"
+    note = change.note or ("it happened again" if change.state == State.OPEN and not change.by else "")
+    return f"{change.at:%Y-%m-%d %H:%M:%S}", SHORT_STATES[State(change.state)], f"by {by}", note
