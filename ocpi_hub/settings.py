@@ -153,7 +153,9 @@ HUB_MESSAGE_DAYS = _number("HUB_MESSAGE_DAYS", 90)  # finished messages and deli
 HUB_REPORT_QUIET_DAYS = _number("HUB_REPORT_QUIET_DAYS", 7)  # and what did not happen so long is resolved
 HUB_REPORT_DAYS = _number("HUB_REPORT_DAYS", 90)  # resolved error reports are kept so long, and occurrences
 HUB_AUDIT_DAYS = _number("HUB_AUDIT_DAYS", 730)  # who retried or discarded what was given up
-HUB_ALERT_URL = _env("HUB_ALERT_URL")  # is told of each new kind of failure; its path may be a secret
+HUB_ALERT_URL = _env("HUB_ALERT_URL")  # is told of new error reports; its path may be a secret
+if HUB_ALERT_URL and not _url("HUB_ALERT_URL", HUB_ALERT_URL, "http", "https").hostname:
+    MISREAD_SETTINGS.append("HUB_ALERT_URL names no host")
 
 TRUSTED_PROXIES: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
 for _proxy in _list("TRUSTED_PROXIES"):

@@ -21,6 +21,7 @@ class ExchangeConfig(AppConfig):
 
     def ready(self) -> None:
         from ocpi_hub import metrics
+        from ocpi_hub.errorreports import alerts
         from ocpi_hub.exchange import (
             checks,  # noqa: F401  # registers the system checks
             deadletters,
@@ -31,5 +32,6 @@ class ExchangeConfig(AppConfig):
 
         metrics.states.append(gauges.read)
         sweeper.every_round(tally.condense)
+        sweeper.every_round(alerts.tell)
         sweeper.every_round(deadletters.settle_strays)
         post_migrate.connect(make_ready, sender=self)

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import httpx
 from django.conf import settings
-from django.db import connection
 
+from ocpi_hub.connections import InsideTransaction as InsideTransaction
+from ocpi_hub.connections import release_connection as release_connection
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.partners.throttling import bulkhead
 from ocpi_hub.protocol.client import PlatformClient
@@ -74,20 +75,6 @@ def new_client(token: str, *, base64: bool = True) -> PlatformClient:
         total_timeout=settings.HUB_TOTAL_TIMEOUT,
         transport=transport,
     )
-
-
-class InsideTransaction(RuntimeError):
-    """The hub's own code calls a partner while a transaction is open; never to be caught."""
-
-
-def release_connection() -> None:
-    """Give the database connection back before waiting for a partner, who may take his time.
-
-    A connection held while HTTP runs is missing to everybody else, so an open transaction here is a fault.
-    """
-    if connection.in_atomic_block:
-        raise InsideTransaction("a partner is called inside a database transaction")
-    connection.close()
 
 
 @contextmanager

@@ -83,7 +83,7 @@ def test_the_list_says_what_happened_with_whom_and_how_often(operator, reports, 
 
     assert (
         f"{KINDS['delivery.refused'].title} MSP (#{emsp.platform.pk}) locations open 1"
-        " 2026-03-01 12:00 2026-03-01 12:00" in seen
+        " 03-01 12:00 03-01 12:00" in seen
     )
     assert "nobody that is known" in seen
 

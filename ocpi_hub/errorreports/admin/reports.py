@@ -15,7 +15,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from ocpi_hub.adminpages import ReadOnlyAdmin, pretty, short, table
-from ocpi_hub.errorreports import states
+from ocpi_hub.errorreports import states, words
 from ocpi_hub.errorreports.admin.searching import ByKind, ByWho, found
 from ocpi_hub.errorreports.models import ErrorReport, Failure, StateChange
 
@@ -90,7 +90,7 @@ class ErrorReportAdmin(ReadOnlyAdmin):
 
     @admin.display(description="partner", ordering="platform__name")
     def partner(self, row: ErrorReport) -> str:
-        return partner_of(row)
+        return words.partner(row)
 
     @admin.display(description="state", ordering="state")
     def short_state(self, row: ErrorReport) -> str:
@@ -100,11 +100,11 @@ class ErrorReportAdmin(ReadOnlyAdmin):
 
     @admin.display(description="last seen", ordering="last_seen_at")
     def last_seen(self, row: ErrorReport) -> str:
-        return f"{row.last_seen_at:%Y-%m-%d %H:%M}"
+        return f"{row.last_seen_at:%m-%d %H:%M}"
 
     @admin.display(description="first seen", ordering="first_seen_at")
     def first_seen(self, row: ErrorReport) -> str:
-        return f"{row.first_seen_at:%Y-%m-%d %H:%M}"
+        return f"{row.first_seen_at:%m-%d %H:%M}"
 
     # --------------------------------------------------------------------------------- the page of a report
     @admin.display(description="the newest")
@@ -114,10 +114,7 @@ class ErrorReportAdmin(ReadOnlyAdmin):
 
     @admin.display(description="seen")
     def seen(self, row: ErrorReport) -> str:
-        first, last = f"{row.first_seen_at:%Y-%m-%d %H:%M:%S}", f"{row.last_seen_at:%Y-%m-%d %H:%M:%S}"
-        if row.count == 1:
-            return f"once, at {last} UTC"
-        return f"{row.count} times, first at {first}, last at {last} UTC"
+        return words.times(row)
 
     @admin.display(description="meaning")
     def meaning(self, row: ErrorReport) -> str:
@@ -133,12 +130,12 @@ class ErrorReportAdmin(ReadOnlyAdmin):
 
     @admin.display(description="state")
     def in_state(self, row: ErrorReport) -> SafeString:
-        lines = [(f"{row.first_seen_at:%Y-%m-%d %H:%M:%S}", "open", "", "first seen")]
+        lines = [(words.moment(row.first_seen_at), "open", "", "first seen")]
         lines += [_change_line(change) for change in row.state_changes.all()]
         since = format_html(
             "<p><strong>{}</strong> since {} UTC</p>",
             row.get_state_display(),
-            f"{row.state_at:%Y-%m-%d %H:%M:%S}",
+            words.moment(row.state_at),
         )
         return since if len(lines) == 1 else format_html("{}{}", since, table(lines))
 
@@ -148,7 +145,7 @@ class ErrorReportAdmin(ReadOnlyAdmin):
 
     @admin.display(description="answer")
     def answered(self, row: Failure) -> str:
-        return answer_of(row) or "none"
+        return words.answer(row) or "none"
 
     @admin.display(description="what was sent")
     def sent(self, row: Failure) -> SafeString:
@@ -167,7 +164,7 @@ class ErrorReportAdmin(ReadOnlyAdmin):
         rows = list(row.occurrences.all()[:MOST_OCCURRENCES])
         lines = (
             (
-                f"{item.at:%Y-%m-%d %H:%M:%S}",
+                words.moment(item.at),
                 short(item.text, 80),
                 short(item.subject),
                 exchange(item),
@@ -230,24 +227,13 @@ class ErrorReportAdmin(ReadOnlyAdmin):
         return changed
 
 
-def partner_of(row: ErrorReport) -> str:
-    if row.platform_id is None:
-        return "nobody that is known"
-    return str(row.platform) if row.platform else f"#{row.platform_id}, which is gone"
-
-
-def answer_of(row: Failure) -> str:
-    parts = (row.http_status and f"HTTP {row.http_status}", row.status_code and f"OCPI {row.status_code}")
-    return ", ".join(part for part in parts if part)
-
-
 def exchange(row: Failure) -> SafeString:
     """What came back, which opens to what was sent and all of the answer."""
     if not row.request and not row.answer:
-        return format_html("{}", answer_of(row))
+        return format_html("{}", words.answer(row))
     return format_html(
         "<details><summary>{}</summary>{} {}{}{}</details>",
-        answer_of(row) or "no answer",
+        words.answer(row) or "no answer",
         row.method,
         row.url,
         pretty(row.request),
@@ -269,4 +255,4 @@ def journey(correlation_id: str) -> SafeString:
 def _change_line(change: StateChange) -> tuple[str, str, str, str]:
     by = change.by or "the hub"
     note = change.note or ("it happened again" if change.state == State.OPEN and not change.by else "")
-    return f"{change.at:%Y-%m-%d %H:%M:%S}", SHORT_STATES[State(change.state)], f"by {by}", note
+    return words.moment(change.at), SHORT_STATES[State(change.state)], f"by {by}", note

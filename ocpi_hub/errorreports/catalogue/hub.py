@@ -52,4 +52,12 @@ KINDS = (
         Who.HUB,
         "Somebody has written to the database past the hub: find out who. If nobody has, tell the makers of the hub.",
     ),
+    Kind(
+        "hub.alerts",
+        "The webhook of the operators does not answer",
+        "What is new or came back could not be told at HUB_ALERT_URL. It is tried again for a day; the error reports"
+        " themselves are complete.",
+        Who.HUB,
+        "The text says what came back. Check HUB_ALERT_URL, and whether its server lets the hub in.",
+    ),
 )
