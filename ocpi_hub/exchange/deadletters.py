@@ -85,6 +85,7 @@ class Retried(NamedTuple):
     again: int = 0
     covered: int = 0  # a delivery that was waiting brings the same part
     left: int = 0  # of partners that have no connection to the hub
+    action: int | None = None  # the audit row
 
     def __str__(self) -> str:
         told = [f"{self.again} are being tried again"]
@@ -131,8 +132,10 @@ def _retry_now(ids: list[int], by: str, chosen: str, note: str) -> Retried:
     list(lanes.select_for_update().values_list("pk"))
     with connection.cursor() as cursor:
         cursor.execute(_RETRY, {"ids": ids, "by": by, "what": What.RETRY, "chosen": chosen, "note": note})
-        became = dict(cursor.fetchall())
-    return Retried(became.get(Became.AGAIN, 0), became.get(Became.COVERED, 0))
+        rows = cursor.fetchall()
+    became = {name: count for name, count, _ in rows}
+    action = rows[0][2] if rows else None
+    return Retried(became.get(Became.AGAIN, 0), became.get(Became.COVERED, 0), action=action)
 
 
 # A letter whose part, or the whole of it, waits already or is among the chosen is brought by that one.
@@ -177,9 +180,9 @@ WITH chosen AS MATERIALIZED (
     SELECT action.id, chosen.id, chosen.delivery_id, platform_id, to_party, module, cause,
         CASE WHEN covered.id IS NULL THEN 'AGAIN' ELSE 'COVERED' END
     FROM chosen LEFT JOIN covered USING (id) CROSS JOIN action
-    RETURNING became
+    RETURNING became, action_id
 )
-SELECT became, count(*) FROM entries GROUP BY became
+SELECT became, count(*), action_id FROM entries GROUP BY became, action_id
 """
 
 

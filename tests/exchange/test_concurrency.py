@@ -265,7 +265,7 @@ def test_a_retry_that_meets_a_delivery_of_the_part_which_goes_back_into_the_queu
 
     _, retried = at_once(put_back, retry)
 
-    assert retried == deadletters.Retried(covered=1)
+    assert retried[:3] == (0, 1, 0)
     assert Delivery.objects.filter(state="PENDING").count() == 1
 
 

@@ -282,7 +282,7 @@ def test_a_letter_whose_part_waits_already_is_covered_by_that_delivery(cpo, emsp
 def test_a_letter_of_a_part_is_covered_by_the_whole_that_is_retried_with_it(cpo, emsp, given_up, deliver):
     letter_of_a_part(given_up.first())
 
-    assert retry() == deadletters.Retried(again=2, covered=1)
+    assert retry()[:3] == (2, 1, 0)
     deliver()
 
     assert len(emsp.received()) == 2
@@ -522,13 +522,14 @@ def test_500_dead_letters_are_retried_by_one_action_and_arrive_once_each(
     while deliver():
         pass
 
-    assert retried == deadletters.Retried(again=500)
+    assert retried[:3] == (500, 0, 0)
     assert Counter(call.body["id"] for call in emsp.received()) == dict.fromkeys(ids, 1)
     assert Counter(DeadLetter.objects.values_list("state", flat=True)) == {"SETTLED": 500}
     assert Counter(Delivery.objects.filter(platform=emsp.platform).values_list("state", "tries")) == {
         ("DELIVERED", 1): 500
     }
     (action,) = DeadLetterAction.objects.all()
+    assert retried.action == action.pk
     assert set(action.entries.values_list("letter_id", "became")) == {
         (pk, "AGAIN") for pk in DeadLetter.objects.values_list("pk", flat=True)
     }

@@ -1,0 +1,107 @@
+"""List what was given up, try it again, or discard it with a note."""
+
+import getpass
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.models import Count, Max, QuerySet
+
+from ocpi_hub.exchange import deadletters
+from ocpi_hub.exchange.management.commands.repairs import find_platform
+from ocpi_hub.exchange.models import DeadLetter
+
+
+class Command(BaseCommand):
+    help = (
+        "Lists dead letters by partner and cause, tries them again, or discards them with a note; the admin's page"
+        " Dead letters does the same. Every action is kept with who did it."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("action", choices=["list", "retry", "discard"])
+        parser.add_argument("--platform", type=int, metavar="ID")
+        parser.add_argument("--cause", help='such as "refused 2001"; list names them')
+        parser.add_argument("--module")
+        parser.add_argument("--letter", type=int, action="append", metavar="ID", help="may be repeated")
+        parser.add_argument(
+            "--all", action="store_true", help="of every partner: retry and discard want a choice"
+        )
+        parser.add_argument("--note", default="", help="why; discard wants one")
+        parser.add_argument(
+            "--by", default="", metavar="NAME", help="who acts; else the user of this machine"
+        )
+        parser.add_argument("--each", action="store_true", help="list every letter and not only their counts")
+        parser.add_argument("--json", action="store_true")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["platform"] is not None:
+            find_platform(options["platform"])
+        letters, chosen = _chosen(options)
+        if options["action"] == "list":
+            self._list(letters, each=options["each"], as_json=options["json"])
+            return
+        if not chosen and not options["all"]:
+            raise CommandError("say which: --platform, --cause, --module, --letter, or --all")
+        by = options["by"] or f"{getpass.getuser()} (manage.py)"
+        if options["action"] == "retry":
+            done = deadletters.retry(letters, by, chosen or "all", options["note"])
+            self.stdout.write(f"{done}.")
+            return
+        if not options["note"].strip():
+            raise CommandError("say why they are discarded: --note")
+        count = deadletters.discard(letters, by, chosen or "all", options["note"])
+        self.stdout.write(f"{count} are discarded.")
+
+    def _list(self, letters: QuerySet[DeadLetter], *, each: bool, as_json: bool) -> None:
+        rows = list(_each(letters) if each else _groups(letters))
+        if as_json:
+            self.stdout.write(json.dumps(rows, indent=1, default=str))
+            return
+        if not rows:
+            self.stdout.write("Nothing is given up.")
+        for row in rows:
+            self.stdout.write("  ".join(str(value) for value in row.values()))
+
+
+def _chosen(options: dict[str, Any]) -> tuple[QuerySet[DeadLetter], str]:
+    """The open letters that the options leave, and the choice in words; empty: all."""
+    fields = {"platform": "platform_id", "cause": "cause", "module": "module", "letter": "pk__in"}
+    given = {name: options[name] for name in fields if options[name] is not None}
+    letters = DeadLetter.objects.filter(state=DeadLetter.State.OPEN)
+    words = [
+        f"{name} {', '.join(map(str, value)) if isinstance(value, list) else value}"
+        for name, value in given.items()
+    ]
+    return letters.filter(**{fields[name]: value for name, value in given.items()}), ", ".join(words)
+
+
+def _groups(letters: QuerySet[DeadLetter]) -> list[dict[str, Any]]:
+    counted = letters.order_by().values("platform_id", "platform__name", "module", "cause")
+    return [
+        {
+            "letters": row["count"],
+            "platform": f"{row['platform__name']} (#{row['platform_id']})",
+            "module": row["module"],
+            "cause": row["cause"],
+            "last": f"{row['last']:%Y-%m-%dT%H:%M:%SZ}",
+        }
+        for row in counted.annotate(count=Count("pk"), last=Max("given_up_at")).order_by(
+            "-count", "platform_id"
+        )
+    ]
+
+
+def _each(letters: QuerySet[DeadLetter]) -> list[dict[str, Any]]:
+    return [
+        {
+            "letter": letter.pk,
+            "to": letter.to_party,
+            "object": f"{letter.module}/{letter.path}",
+            "cause": letter.cause,
+            "given_up": f"{letter.given_up_at:%Y-%m-%dT%H:%M:%SZ}",
+            "tries": letter.tries,
+            "reason": letter.reason,
+        }
+        for letter in letters.order_by("id").iterator()
+    ]
