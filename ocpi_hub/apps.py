@@ -11,7 +11,9 @@ class HubConfig(AppConfig):
 
     def ready(self) -> None:
         # Registers the system checks, and makes the Celery app the one that tasks are sent through.
-        from ocpi_hub import celery, checks  # noqa: F401
+        from ocpi_hub import celery, checks, sentry  # noqa: F401
+
+        sentry.start()
 
 
 class HubAdminConfig(AdminConfig):

@@ -1,10 +1,11 @@
 """The Celery application: the courier that carries ids between web, worker and beat."""
 
+import logging.config
 import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import beat_init, worker_init
+from celery.signals import beat_init, celeryd_init, setup_logging, worker_init
 from django.conf import settings
 
 from ocpi_hub import metrics
@@ -14,6 +15,15 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ocpi_hub.settings")
 app = Celery("ocpi_hub")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["ocpi_hub.exchange", "credentials", "hubclientinfo"])
+
+
+# The former comes first and to workers alone; who listens to the latter keeps Celery from a form of its own.
+@celeryd_init.connect
+@setup_logging.connect
+def use_our_logs(**kwargs: Any) -> None:
+    """Celery's own lines, and Python's warnings, are like all others."""
+    logging.config.dictConfig(settings.LOGGING)
+    logging.captureWarnings(True)
 
 
 @worker_init.connect

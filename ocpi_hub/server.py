@@ -301,7 +301,7 @@ def raise_file_limit() -> int:
     return CONNECTIONS if soft == resource.RLIM_INFINITY else max(256, min(CONNECTIONS, soft - 512))
 
 
-def serve(target: str, host: str, port: int) -> int:
+def serve(target: str, host: str, port: int, logs: dict[str, Any] | None = None) -> int:
     from granian.constants import HTTPModes, Interfaces
     from granian.http import HTTP1Settings
     from granian.server import Server as Granian
@@ -322,6 +322,7 @@ def serve(target: str, host: str, port: int) -> int:
         backlog=1024,
         backpressure=raise_file_limit(),
         workers_kill_timeout=STOP_SECONDS,
+        log_dictconfig=logs,
     ).serve()
     return 0
 
@@ -330,7 +331,7 @@ def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ocpi_hub.settings")
     from django.conf import settings
 
-    return serve("ocpi_hub.server:application", settings.HUB_HOST, settings.HUB_PORT)
+    return serve("ocpi_hub.server:application", settings.HUB_HOST, settings.HUB_PORT, settings.LOGGING)
 
 
 if __name__ == "__main__":

@@ -312,18 +312,32 @@ HUB_WORKER_THREADS = _number("HUB_WORKER_THREADS", 32)
 HUB_DRAIN_SLICE = 20.0  # seconds that one task works on one lane
 HUB_SWEEP_INTERVAL = 5.0  # seconds after which a worker looks for due work by itself
 
-# ---------------------------------------------------------------------------------------------------- logs
+# --------------------------------------------------------------------------------------------- logs and faults
+SENTRY_DSN = _env(
+    "SENTRY_DSN"
+)  # where faults of the hub are told; the SDK reads SENTRY_ENVIRONMENT by itself
+if SENTRY_DSN:
+    _url("SENTRY_DSN", SENTRY_DSN, "http", "https")
+LOG_FORMATS = {"line": "ocpi_hub.logs.LineFormatter", "json": "ocpi_hub.logs.JSONFormatter"}
+HUB_LOG_FORMAT = _env("HUB_LOG_FORMAT", "line").lower()
+if HUB_LOG_FORMAT not in LOG_FORMATS:
+    MISREAD_SETTINGS.append("HUB_LOG_FORMAT is neither line nor json")
+    HUB_LOG_FORMAT = "line"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"message": {"()": "ocpi_hub.logs.MessageFilter"}},
-    "formatters": {"line": {"()": "ocpi_hub.logs.LineFormatter"}},
+    "filters": {
+        "message": {"()": "ocpi_hub.logs.MessageFilter"},
+        "path": {"()": "ocpi_hub.logs.PathFilter"},
+    },
+    "formatters": {"chosen": {"()": LOG_FORMATS[HUB_LOG_FORMAT]}},
     "handlers": {
-        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["message"]},
+        "stderr": {"class": "logging.StreamHandler", "formatter": "chosen", "filters": ["message"]},
     },
     "root": {"handlers": ["stderr"], "level": _env("HUB_LOG_LEVEL", "INFO").upper()},
     "loggers": {
-        "django.request": {"level": "ERROR"},
+        "django.request": {"level": "ERROR", "filters": ["path"]},
+        "_granian": {"level": "INFO"},
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},

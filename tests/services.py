@@ -56,6 +56,7 @@ def forget_settings() -> None:
     ]:
         del os.environ[name]
     os.environ.pop("TRUSTED_PROXIES", None)
+    os.environ.pop("SENTRY_DSN", None)
 
 
 def start(service: Service, config: pytest.Config) -> None:

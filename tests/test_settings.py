@@ -106,6 +106,21 @@ def test_an_unknown_log_level_is_told(read):
     assert read(HUB_LOG_LEVEL="debug")["LOGGING"]["root"]["level"] == "DEBUG"
 
 
+def test_the_form_of_log_lines_is_chosen(read):
+    def formatter(**variables):
+        return read(**variables)["LOGGING"]["formatters"]["chosen"]["()"]
+
+    assert formatter() == formatter(HUB_LOG_FORMAT="line") == "ocpi_hub.logs.LineFormatter"
+    assert formatter(HUB_LOG_FORMAT="JSON") == "ocpi_hub.logs.JSONFormatter"
+
+
+def test_an_unknown_form_of_log_lines_is_told(read):
+    settings = read(HUB_LOG_FORMAT="xml")
+
+    assert settings["HUB_LOG_FORMAT"] == "line"
+    assert settings["MISREAD_SETTINGS"] == ["HUB_LOG_FORMAT is neither line nor json"]
+
+
 def test_trusted_proxies_are_addresses_and_networks(read):
     assert read(TRUSTED_PROXIES="10.0.0.1, 192.168.0.0/16,::1")["TRUSTED_PROXIES"] == [
         ipaddress.ip_network("10.0.0.1/32"),

@@ -1,5 +1,6 @@
 """What an operator does: two hubs on one machine, a backup and its restore, the demo."""
 
+import json
 import signal
 import sys
 from pathlib import Path
@@ -86,3 +87,24 @@ def test_the_demo_tells_when_all_has_arrived_and_leaves_nothing_behind(folder: P
     assert demo.stop(signal.SIGINT) == 0
     assert "All processes have ended" in demo.said()
     assert mentioning(var) == {}
+
+
+def test_with_json_logs_every_line_of_every_process_is_an_object(new_hub: MakeHub) -> None:
+    hub = new_hub(HUB_LOG_FORMAT="json")
+    cpo = hub.simulated("cpo", "NL-ABC", "--count", "0")
+    emsp = hub.simulated("emsp", "DE-MSP", "--tokens", "0")
+    emsp.misbehave(answer=500)
+    cpo.push(examples.location())
+    wait_until(lambda: "delivery 1 to DE*MSP: HTTP 500" in hub.log("worker"), 20, "a line with ids")
+
+    said = {
+        name: [json.loads(line) for line in hub.log(name).splitlines()] for name in ("web", "worker", "beat")
+    }
+
+    fields = ["time", "level", "logger", "message", "request_id", "correlation_id"]
+    assert all(list(line)[:6] == fields for lines in said.values() for line in lines)
+    loggers = {name: {line["logger"] for line in lines} for name, lines in said.items()}
+    assert {"_granian", "credentials.handshake"} <= loggers["web"]
+    assert {"celery.apps.worker", "ocpi_hub.exchange.lanes"} <= loggers["worker"]
+    assert "celery.beat" in loggers["beat"]
+    assert all(line["correlation_id"] for line in said["worker"] if line["message"].startswith("delivery 1 "))

@@ -117,14 +117,14 @@ def worker() -> Service:
     return python(
         "worker",
         "celery",
-        *("-A", "ocpi_hub", "worker", "-P", "threads", "-c", threads, *quiet, "--loglevel", "INFO"),
+        *("-q", "-A", "ocpi_hub", "worker", "-P", "threads", "-c", threads, *quiet),
     )
 
 
 def beat() -> Service:
     scheduler = "django_celery_beat.schedulers:DatabaseScheduler"
     # No pid file: the supervisor knows its children, and a stale file would keep beat from starting.
-    return python("beat", "celery", "-A", "ocpi_hub", "beat", "--scheduler", scheduler, "--pidfile=")
+    return python("beat", "celery", "-q", "-A", "ocpi_hub", "beat", "--scheduler", scheduler, "--pidfile=")
 
 
 def python(name: str, module: str, *arguments: str, **options: Any) -> Service:
