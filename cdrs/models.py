@@ -27,6 +27,7 @@ class CDR(OwnedObject):
     audience_roles = ("EMSP",)
     addressed = True
     immutable = True
+    kept_by = "HUB_CDR_DAYS"
     push_method = "POST"
     copied = (
         "start_date_time", "end_date_time", "session_id", "auth_method", "authorization_reference", "currency",

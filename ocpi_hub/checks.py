@@ -15,6 +15,7 @@ from ocpi_hub.partners.secrets import is_key
 WEB_AND_WORKER = 2  # processes with a pool of connections, besides beat and commands
 HIGHEST_PORT = 65535
 SHORTEST_TOKEN = 16
+LEAST_SESSION_DAYS = 31  # full pulls ask for the last 30 days, and would bring back what was deleted
 LEAST = {
     "HUB_PAGE_LIMIT": 1,
     "HUB_REQUESTS_PER_MINUTE": 1,
@@ -32,6 +33,11 @@ LEAST = {
     "HUB_WORKER_THREADS": 1,
     "HUB_ATTEMPT_DAYS": 1,
     "HUB_MESSAGE_DAYS": 1,
+    "HUB_SESSION_DAYS": 0,
+    "HUB_CDR_DAYS": 0,
+    "HUB_AUTHORIZATION_DAYS": 1,
+    "HUB_REFUSED_DAYS": 1,
+    "HUB_PULL_DAYS": 1,
     "HUB_REPORT_QUIET_DAYS": 1,
     "HUB_REPORT_DAYS": 1,
 }
@@ -101,6 +107,10 @@ def numbers_make_sense(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     if settings.HUB_CONCURRENT_RELAYS > MOST_RELAYS:
         wrong.append(
             f"HUB_CONCURRENT_RELAYS must be at most {MOST_RELAYS}, and is {settings.HUB_CONCURRENT_RELAYS}."
+        )
+    if 0 < settings.HUB_SESSION_DAYS < LEAST_SESSION_DAYS:
+        wrong.append(
+            f"HUB_SESSION_DAYS must be at least {LEAST_SESSION_DAYS}, or 0, and is {settings.HUB_SESSION_DAYS}."
         )
     if any(seconds < 0 for seconds in settings.HUB_RETRY_SCHEDULE):
         wrong.append("HUB_RETRY_SCHEDULE must hold no seconds below 0.")

@@ -150,6 +150,13 @@ HUB_METRICS_FOLDER = HUB_VAR / "metrics"  # of all processes of one machine
 HUB_METRICS_TOKEN = _env("HUB_METRICS_TOKEN")  # opens /metrics; without one this machine alone may ask
 HUB_ATTEMPT_DAYS = _number("HUB_ATTEMPT_DAYS", 90)  # attempts are kept so long
 HUB_MESSAGE_DAYS = _number("HUB_MESSAGE_DAYS", 90)  # finished messages and deliveries likewise
+HUB_SESSION_DAYS = _number("HUB_SESSION_DAYS", 730)  # 0: Sessions are kept for ever
+HUB_CDR_DAYS = _number("HUB_CDR_DAYS", 0)  # 0: CDRs are kept for ever
+HUB_AUTHORIZATION_DAYS = _number(
+    "HUB_AUTHORIZATION_DAYS", 90
+)  # who asked whether somebody may charge; grants
+HUB_REFUSED_DAYS = _number("HUB_REFUSED_DAYS", 90)  # objects that were refused, since they came last
+HUB_PULL_DAYS = _number("HUB_PULL_DAYS", 90)
 HUB_REPORT_QUIET_DAYS = _number("HUB_REPORT_QUIET_DAYS", 7)  # and what did not happen so long is resolved
 HUB_REPORT_DAYS = _number("HUB_REPORT_DAYS", 90)  # resolved error reports are kept so long, and occurrences
 HUB_AUDIT_DAYS = _number("HUB_AUDIT_DAYS", 730)  # who retried or discarded what was given up

@@ -34,6 +34,7 @@ class Session(OwnedObject):
         "start_date_time", "end_date_time", "kwh", "auth_method", "authorization_reference", "location_id",
         "evse_uid", "connector_id", "currency", "status",
     )  # fmt: skip
+    kept_by = "HUB_SESSION_DAYS"
     pulled_back_to = LISTED_BACK_TO  # a list of Sessions is always asked for from a date on (P68)
 
     start_date_time = models.DateTimeField(default=None)

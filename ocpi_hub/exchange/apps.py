@@ -1,7 +1,9 @@
+from datetime import timedelta
 from typing import Any
 
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
+from django.utils import timezone
 
 
 def make_ready(**kwargs: Any) -> None:
@@ -12,6 +14,20 @@ def make_ready(**kwargs: Any) -> None:
     schedules.plan_upkeep()
     store.settle_restored()
     tally.begin()
+
+
+def plan_upkeep() -> None:
+    """Hourly chores, each for itself, so that one that fails keeps none of the others from being done."""
+    from ocpi_hub.errorreports import states
+    from ocpi_hub.exchange import partitions, retention, store, upkeep
+
+    hour = timedelta(hours=1)
+    upkeep.every("prepare the days of attempts", hour, partitions.prepare)
+    upkeep.every("drop old days of attempts", hour, partitions.drop_old)
+    upkeep.every("delete finished messages", hour, partitions.delete_finished)
+    upkeep.every("delete tombstones", hour, lambda: store.forget_deleted(timezone.now()))
+    upkeep.every("resolve and delete error reports", hour, lambda: states.upkeep(timezone.now()))
+    upkeep.every("delete what is past its time", hour, lambda: retention.apply(timezone.now()))
 
 
 class ExchangeConfig(AppConfig):
@@ -28,10 +44,13 @@ class ExchangeConfig(AppConfig):
             gauges,
             sweeper,
             tally,
+            upkeep,
         )
 
         metrics.states.append(gauges.read)
         sweeper.every_round(tally.condense)
         sweeper.every_round(alerts.tell)
         sweeper.every_round(deadletters.settle_strays)
+        sweeper.every_round(upkeep.do_what_is_due)
+        plan_upkeep()
         post_migrate.connect(make_ready, sender=self)

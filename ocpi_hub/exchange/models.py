@@ -380,6 +380,16 @@ class Pull(models.Model):
         return f"{'full' if self.full else 'incremental'} pull of {self.module} from {self.party}"
 
 
+class Upkeep(models.Model):
+    """When something that the hub does for itself is due again (upkeep.py)."""
+
+    name = models.CharField(max_length=60, primary_key=True)
+    due_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.due_at:%Y-%m-%d %H:%M:%S}"
+
+
 class RepairRule(models.Model):
     """One row of a partner's repair table: what is mended in its pulled objects, and how often it was."""
 

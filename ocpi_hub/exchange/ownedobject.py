@@ -131,6 +131,7 @@ class OwnedObject(models.Model):
     pulled: ClassVar[bool] = True  # partners' lists of it are read
     hearsay: ClassVar[bool] = False  # whoever lists it tells of others, and tells it to this hub alone
     pulled_back_to: ClassVar[timedelta | None] = None  # a full pull asks for what is at most so old
+    kept_by: ClassVar[str] = ""  # the setting that says for how many days; empty: as long as its owner has it
     unknown: ClassVar[StatusCode] = StatusCode.INVALID_PARAMETERS  # with 404, when there is no such object
     repairs: ClassVar[tuple[tuple[str, str, Any, bool], ...]] = ()  # see repairs.py
 
@@ -219,6 +220,17 @@ class OwnedObject(models.Model):
     def withheld_from(cls, owner_key: str) -> set[int]:
         """The platforms that this owner's objects for everybody are not pushed to, besides those of closed pairs."""
         return set()
+
+    @classmethod
+    def days_kept(cls) -> int:
+        """After how many days it goes; 0: never."""
+        return int(getattr(settings, cls.kept_by)) if cls.kept_by else 0
+
+    @classmethod
+    def asked_back_to(cls) -> timedelta | None:
+        """How far back a full pull asks: what was deleted for its age must not come back by it."""
+        days = cls.days_kept()
+        return cls.pulled_back_to or (timedelta(days=days) if days else None)
 
     @classmethod
     def audience_of(cls, wire: Any) -> str:

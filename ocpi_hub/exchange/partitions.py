@@ -82,8 +82,11 @@ def delete_finished() -> int:
     )
     done = Message.objects.filter(expanded_at__lt=before, deliveries=None)
     over = Callback.objects.filter(expires_at__lt=timezone.now(), created_at__lt=before)
-    granted = Grant.objects.filter(given_at__lt=before)
-    traces = [model.objects.filter(at__lt=before) for model in apps.get_models() if issubclass(model, Trace)]
+    asked_before = timezone.now() - timedelta(days=settings.HUB_AUTHORIZATION_DAYS)
+    granted = Grant.objects.filter(given_at__lt=asked_before)
+    traces = [
+        model.objects.filter(at__lt=asked_before) for model in apps.get_models() if issubclass(model, Trace)
+    ]
     audited = timezone.now() - timedelta(days=settings.HUB_AUDIT_DAYS)
     actions = DeadLetterAction.objects.filter(at__lt=audited)
     return sum(_delete_in_steps(rows) for rows in (finished, done, over, granted, actions, *traces))

@@ -152,8 +152,8 @@ class _Run:
         self.platform, self.model, self.party, self.progress = platform, model, party, progress
         self.date_from = None if full else date_from(platform, model.module, party, since)
         self.full = self.date_from is None
-        if self.full and model.pulled_back_to:
-            self.date_from = timezone.now() - model.pulled_back_to
+        if self.full and (back := model.asked_back_to()):
+            self.date_from = timezone.now() - back
         self.ids = MessageIDs.new()
         self.list = PartnerList(platform, model.module, party, self.ids, routed=model.routed)
         self.repairs = RepairTable(platform, model)

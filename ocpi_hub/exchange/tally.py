@@ -50,6 +50,16 @@ def of_the_new(model: type[OwnedObject]) -> str:
     )
 
 
+def of_the_gone(model: type[OwnedObject]) -> str:
+    """The statement that takes the rows of `gone` off the totals; its parameter is the module."""
+    variant = _variant(model)
+    return (
+        "INSERT INTO exchange_tally (module, owner_key, audience, variant, count, inserted_in)"  # noqa: S608
+        f" SELECT %s, owner_key, audience, {variant}, -count(*), inserted_in FROM gone WHERE deleted_at IS NULL"
+        f" GROUP BY owner_key, audience, {variant}, inserted_in"
+    )
+
+
 def take_off(row: OwnedObject) -> None:
     Tally.objects.create(
         module=row.module,

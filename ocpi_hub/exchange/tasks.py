@@ -8,8 +8,7 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from ocpi_hub.errorreports import states
-from ocpi_hub.exchange import lanes, outbox, partitions, store, sweeper, sync, tally
+from ocpi_hub.exchange import lanes, outbox, sweeper, sync, tally, upkeep
 
 logger = logging.getLogger(__name__)
 
@@ -67,15 +66,11 @@ def pull(platform_id: int, module: str, full: bool = False, since: str | None = 
 
 @shared_task
 def housekeeping() -> None:
-    """Prepare the coming days' partitions, drop what is past its time, and resolve what is over."""
-    partitions.prepare()
-    partitions.drop_old()
-    partitions.delete_finished()
-    store.forget_deleted(timezone.now())
-    states.upkeep(timezone.now())
+    """What is due of the hub's own upkeep, for workers whose rounds cannot do it."""
+    upkeep.do_what_is_due()
 
 
 @shared_task
 def compare_totals() -> None:
-    """Mend totals of lists that differ from what is there, and say so."""
+    """Mend totals of lists that differ from what is there, and say so; for whoever asks for it now."""
     tally.compare()

@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from ocpi_hub.exchange import outbox, partitions, tasks
@@ -91,10 +92,15 @@ def test_a_message_that_waits_is_kept_and_one_for_nobody_is_not(cpo, monkeypatch
     assert list(Message.objects.all()) == [waiting]
 
 
-def test_housekeeping_does_all_of_it(monkeypatch):
-    done = []
-    for name in ("prepare", "drop_old", "delete_finished"):
-        monkeypatch.setattr(partitions, name, lambda name=name: done.append(name))
+def test_housekeeping_does_all_of_it(settings):
+    settings.HUB_ATTEMPT_DAYS = 30
+    old = timezone.now().date() - timedelta(days=40)
+    partitions.prepare(old)
+    newest = max(partitions.existing())
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP TABLE exchange_attempt_{newest:%Y_%m_%d}")
+
     tasks.housekeeping()
 
-    assert done == ["prepare", "drop_old", "delete_finished"]
+    assert newest in partitions.existing()
+    assert old not in partitions.existing()

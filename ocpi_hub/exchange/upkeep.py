@@ -1,0 +1,61 @@
+"""What the hub does for itself from time to time, whoever finds it due: a worker in its rounds, or beat.
+
+So partitions are prepared though beat has been gone for days, and nothing is done twice though it is there.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from django.db import connection
+from django.utils import timezone
+
+from ocpi_hub.exchange.models import Upkeep
+
+logger = logging.getLogger(__name__)
+
+AGAIN = timedelta(minutes=5)  # after a chore that failed
+
+
+class Chore(NamedTuple):
+    name: str
+    every: timedelta
+    work: Callable[[], object]
+
+
+_chores: list[Chore] = []
+
+
+def every(name: str, period: timedelta, work: Callable[[], object]) -> None:
+    """Have this done so often, by one process each time; to be registered in AppConfig.ready(). It may run twice."""
+    _chores.append(Chore(name, period, work))
+
+
+def do_what_is_due() -> list[str]:
+    """Do it; the names of what was done. What one of them fails on is no matter of the others."""
+    return [chore.name for chore in _chores if _claim(chore, timezone.now()) and _do(chore)]
+
+
+# The first one to find it makes the row; of several that find it due one changes it.
+_CLAIM = """
+INSERT INTO exchange_upkeep (name, due_at) VALUES (%(name)s, %(next)s)
+ON CONFLICT (name) DO UPDATE SET due_at = excluded.due_at WHERE exchange_upkeep.due_at <= %(now)s
+RETURNING name
+"""
+
+
+def _claim(chore: Chore, now: datetime) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM, {"name": chore.name, "now": now, "next": now + chore.every})
+        return cursor.fetchone() is not None
+
+
+def _do(chore: Chore) -> bool:
+    try:
+        chore.work()
+    except Exception:  # of any kind: the others are done all the same
+        logger.exception("the upkeep %r failed; it is tried again in %s", chore.name, AGAIN)
+        Upkeep.objects.filter(name=chore.name).update(due_at=timezone.now() + AGAIN)
+        return False
+    return True
