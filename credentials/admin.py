@@ -86,6 +86,7 @@ class PlatformAdmin(CompactAdmin):
         "name", *readonly_fields, "base64_token", "inbound_encoding", "pull_only", "requests_per_minute",
         "retry_schedule", "connect_timeout", "total_timeout", "authorize_timeout", "concurrent_relays",
         "answered_for_offline", "asked_about_unknown_tokens", "unknown_times_as_1970",
+        "reports_by_email", "report_email",
     ]  # fmt: skip
     inlines = [PartyInline, EndpointInline]
     actions = ["probe", "pull_changes", "pull_everything", "suspend", "start_over"]

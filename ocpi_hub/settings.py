@@ -163,6 +163,8 @@ HUB_AUDIT_DAYS = _number("HUB_AUDIT_DAYS", 730)  # who retried or discarded what
 HUB_ALERT_URL = _env("HUB_ALERT_URL")  # is told of new error reports; its path may be a secret
 if HUB_ALERT_URL and not _url("HUB_ALERT_URL", HUB_ALERT_URL, "http", "https").hostname:
     MISREAD_SETTINGS.append("HUB_ALERT_URL names no host")
+HUB_OPERATORS = _list("HUB_OPERATORS")  # addresses that get the daily digest of error reports
+HUB_DIGEST_HOUR = _number("HUB_DIGEST_HOUR", 6)  # in UTC
 
 TRUSTED_PROXIES: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
 for _proxy in _list("TRUSTED_PROXIES"):
@@ -283,6 +285,16 @@ SECURE_REDIRECT_EXEMPT = [r"^ocpi(/|$)", r"^healthz$", r"^readyz$", r"^metrics$"
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 X_FRAME_OPTIONS = "DENY"
+
+# Mail is what EMAIL_HOST takes; without it there are no digests.
+EMAIL_HOST = _env("EMAIL_HOST")
+EMAIL_USE_SSL = _flag("EMAIL_USE_SSL", False)  # TLS from the first byte, as on port 465
+EMAIL_USE_TLS = _flag("EMAIL_USE_TLS", not EMAIL_USE_SSL)  # STARTTLS
+EMAIL_PORT = _number("EMAIL_PORT", 465 if EMAIL_USE_SSL else 587)
+EMAIL_HOST_USER = _env("EMAIL_HOST_USER")
+EMAIL_HOST_PASSWORD = _env("EMAIL_HOST_PASSWORD")
+EMAIL_TIMEOUT = 20  # seconds that each step may take
+DEFAULT_FROM_EMAIL = _env("EMAIL_FROM", f"ocpi-hub@{_base.hostname or 'localhost'}")
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["ocpi_hub.partners.authentication.CredentialsToken"],

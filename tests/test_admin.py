@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from locations.models import Location
 from ocpi_hub.errorreports import occurrences
+from ocpi_hub.errorreports.models import Digest
 from ocpi_hub.exchange import sync
 from ocpi_hub.exchange.models import Attempt, DeadLetterAction, Delivery, Lane, Pull, RepairRule
 from ocpi_hub.exchange.ownedobject import OwnedObject
@@ -48,6 +49,7 @@ def traffic(cpo: Partner, emsp: Partner, deliver: object) -> None:
     occurrences.write(
         [occurrences.Noted("delivery.refused", emsp.platform.pk, "locations", "LOC2 was refused")]
     )
+    Digest.objects.create(day=timezone.now().date(), platform=emsp.platform)
 
 
 @pytest.fixture

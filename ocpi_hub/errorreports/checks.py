@@ -1,12 +1,18 @@
 """System checks of the catalogue of kinds and of the settings that reports are sent by."""
 
 from collections.abc import Iterator
+from email.utils import parseaddr
 from typing import Any
 
+from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 
 from ocpi_hub.errorreports.kinds import KINDS, Kind
 from ocpi_hub.errorreports.models import ErrorReport
+
+LAST_HOUR = 23
 
 
 @register()
@@ -33,3 +39,34 @@ def faults(name: str, kind: Kind) -> Iterator[str]:
     if kind.concerns_partner != bool(kind.to_partner.strip()):
         wrong = "does not say what it is asked to do" if kind.concerns_partner else "asks it to do something"
         yield f"is to be acted on by {kind.who}, and {wrong}"
+    if "the text " in kind.to_partner.lower() and not kind.text_is_theirs:
+        yield "tells the partner of a text that it does not get"
+
+
+@register()
+def mail_can_be_sent(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    hint = "See the section on error reports in docs/operating.md."
+    return [Error(problem, hint=hint, id="errorreports.E002") for problem in wrong_settings()]
+
+
+def wrong_settings() -> Iterator[str]:
+    if not 0 <= settings.HUB_DIGEST_HOUR <= LAST_HOUR:
+        yield f"HUB_DIGEST_HOUR must be between 0 and {LAST_HOUR}, and is {settings.HUB_DIGEST_HOUR}."
+    senders = [settings.DEFAULT_FROM_EMAIL] if settings.EMAIL_HOST else []
+    for name, addresses in (("HUB_OPERATORS", settings.HUB_OPERATORS), ("EMAIL_FROM", senders)):
+        yield from (
+            f"{name} holds {text[:80]!r}, which is no address." for text in addresses if not is_address(text)
+        )
+    if settings.EMAIL_USE_TLS and settings.EMAIL_USE_SSL:
+        yield "EMAIL_USE_TLS and EMAIL_USE_SSL are both on: the first is STARTTLS, the second TLS from the beginning."
+    if settings.HUB_OPERATORS and not settings.EMAIL_HOST:
+        yield "HUB_OPERATORS is set and EMAIL_HOST is not, so no digest can be sent."
+
+
+def is_address(text: str) -> bool:
+    """A sender may have a name, as in OCPI hub <hub@example.com>."""
+    try:
+        validate_email(parseaddr(text)[1] or text)
+    except ValidationError:
+        return False
+    return True

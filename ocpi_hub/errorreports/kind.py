@@ -20,6 +20,7 @@ class Kind(NamedTuple):
     who: Who
     action: str  # what the operator of the hub does about it
     to_partner: str = ""  # what the partner is asked to do, in words to the partner; only where it must act
+    text_is_theirs: bool = False  # its text holds nothing of others, so the partner may read it
 
     @property
     def concerns_partner(self) -> bool:

@@ -1,5 +1,7 @@
 """Failures, grouped so that an operator sees what goes wrong and not how often (docs/glossary.md)."""
 
+from typing import Any
+
 from django.db import models
 from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce
@@ -123,3 +125,37 @@ class StateChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.get_state_display()}"
+
+
+class Digest(models.Model):
+    """What one reader was told of the reports on one day, by mail; the next one tells what changed since."""
+
+    day = models.DateField()
+    platform = models.ForeignKey(
+        Platform,
+        models.CASCADE,
+        related_name="digests",
+        null=True,
+        blank=True,
+        help_text="empty: the operators",
+    )
+    about = models.GeneratedField(
+        expression=Coalesce(F("platform_id"), Value(0)),
+        output_field=models.BigIntegerField(),
+        db_persist=True,
+    )
+    due_at = models.DateTimeField(null=True, help_text="when it is sent, or tried again; empty: settled")
+    tries = models.PositiveIntegerField(default=0)
+    problem = models.TextField(default="", blank=True, help_text="why it could not be sent so far")
+    settled_at = models.DateTimeField(null=True, help_text="when it was sent, or there was nothing to tell")
+    recipients = models.TextField(default="", blank=True, help_text="empty: there was nothing to tell")
+    subject = models.TextField(default="", blank=True)
+    text = models.TextField(default="", blank=True)
+    standing: Any = models.JSONField(default=dict, help_text="count, reopenings and state by report, as told")
+
+    class Meta:
+        ordering = ["-day", "id"]
+        constraints = [models.UniqueConstraint(fields=["about", "day"], name="one_digest_a_day")]
+
+    def __str__(self) -> str:
+        return f"{self.day} to {self.platform or 'the operators'}"

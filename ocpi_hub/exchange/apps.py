@@ -37,7 +37,7 @@ class ExchangeConfig(AppConfig):
 
     def ready(self) -> None:
         from ocpi_hub import metrics
-        from ocpi_hub.errorreports import alerts
+        from ocpi_hub.errorreports import alerts, digests
         from ocpi_hub.exchange import (
             checks,  # noqa: F401  # registers the system checks
             deadletters,
@@ -50,6 +50,7 @@ class ExchangeConfig(AppConfig):
         metrics.states.append(gauges.read)
         sweeper.every_round(tally.condense)
         sweeper.every_round(alerts.tell)
+        sweeper.every_round(digests.send)
         sweeper.every_round(deadletters.settle_strays)
         sweeper.every_round(upkeep.do_what_is_due)
         plan_upkeep()

@@ -114,6 +114,12 @@ class Platform(models.Model):
     unknown_times_as_1970 = models.BooleanField(
         default=False, help_text="by agreement 1970 stands for a start or end that its CDRs do not know"
     )
+    report_email = models.EmailField(
+        blank=True, default="", help_text="where whoever operates it reads mail; nobody else is told of it"
+    )
+    reports_by_email = models.BooleanField(
+        default=False, help_text="once a day it is sent what went wrong and its side has to mend"
+    )
     last_heard_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="when it last called, or answered"
     )
@@ -143,6 +149,8 @@ class Platform(models.Model):
         whole = self.seconds_to_answer
         if self.seconds_to_connect > whole:
             raise ValidationError({"connect_timeout": f"It has only {whole:g} seconds for a whole answer."})
+        if self.reports_by_email and not self.report_email:
+            raise ValidationError({"report_email": "Its reports need an address to go to."})
 
     @property
     def is_hub(self) -> bool:

@@ -55,6 +55,7 @@ PULLS = (
         Who.PARTNER,
         "Tell the partner which page it is: the text says it.",
         "Your list cannot be read to its end: its Link header leads in a circle, is no URL, or the list never ends.",
+        text_is_theirs=True,
     ),
     Kind(
         "pull.too_many_refused",
@@ -86,6 +87,7 @@ OBJECTS = (
         "The text names the place in the object. Tell the partner, or add a row to its repair table.",
         "An object in your list breaks the specification, and nobody gets it. Please mend it: the text names the"
         " place.",
+        text_is_theirs=True,
     ),
     Kind(
         "object.contradicted",
@@ -113,6 +115,7 @@ OBJECTS = (
         "The text names the place in the object. Tell the partner that sent it.",
         "An object that you sent to a party breaks the specification, so the hub has no copy of it. The text names the"
         " place.",
+        text_is_theirs=True,
     ),
     Kind(
         "object.still_in_use",
@@ -123,6 +126,7 @@ OBJECTS = (
         "Tell the partner which Locations it is: the text names them.",
         "You deleted a Tariff that Connectors of yours still name. Please update those Locations, or send the Tariff"
         " again.",
+        text_is_theirs=True,
     ),
     Kind(
         "object.differs",
@@ -171,6 +175,7 @@ AUTHORIZATIONS = (
         "Tell the provider which field it is: the text names it.",
         "A field in your answers to authorize breaks the specification; the text names it. Some operators will refuse"
         " such an answer.",
+        text_is_theirs=True,
     ),
     Kind(
         "authorization.ambiguous",
@@ -203,6 +208,7 @@ COMMANDS = (
         "Show the operator its answer: the text says what is wrong with it.",
         "Your answers to commands break the specification, so nobody knows whether you accept them. The text says"
         " what is wrong.",
+        text_is_theirs=True,
     ),
     Kind(
         "command.no_result",

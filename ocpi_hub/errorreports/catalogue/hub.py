@@ -60,4 +60,12 @@ KINDS = (
         Who.HUB,
         "The text says what came back. Check HUB_ALERT_URL, and whether its server lets the hub in.",
     ),
+    Kind(
+        "hub.digest",
+        "The daily mail could not be sent",
+        "The mail server did not take the digest of error reports for the operators or a partner. It is tried again"
+        " today; what it does not tell by then, tomorrow's tells.",
+        Who.HUB,
+        "The text says what the server answered. Check EMAIL_HOST and the other settings of mail, and the address.",
+    ),
 )

@@ -12,6 +12,7 @@ REQUESTS = (
         "The text names the place. Tell the partner; its request is below.",
         "The hub refused your requests because a field in them is wrong or missing; the text names it. Nobody got"
         " these objects. Please mend them and send them again.",
+        text_is_theirs=True,
     ),
     Kind(
         "request.unreadable",
@@ -20,6 +21,7 @@ REQUESTS = (
         Who.PARTNER,
         "Tell the partner; the beginning of its request is below.",
         "The hub could not read your requests: their bodies are no JSON. Please look at what your system sends.",
+        text_is_theirs=True,
     ),
     Kind(
         "request.not_its_own",
@@ -31,6 +33,7 @@ REQUESTS = (
         " partner is registered in another role.",
         "Your system sends objects to addresses that are not yours. Country code and party id in the URL must be those"
         " of your own party, in the role that you registered.",
+        text_is_theirs=True,
     ),
     Kind(
         "request.unknown_receiver",
@@ -68,6 +71,7 @@ REQUESTS = (
         Who.PARTNER,
         "Read the text, and tell the partner.",
         "The hub refused requests of your system. The text says why.",
+        text_is_theirs=True,
     ),
     Kind(
         "request.not_registered",
@@ -142,6 +146,7 @@ HANDSHAKE = (
         "The text says which address failed and how. Tell the partner.",
         "Your registration failed: the hub could not call your versions endpoints with the token in your credentials."
         " The text says which address failed.",
+        text_is_theirs=True,
     ),
     Kind(
         "handshake.version",
@@ -150,6 +155,7 @@ HANDSHAKE = (
         Who.PARTNER,
         "Tell the partner which version the hub speaks: the text names it.",
         "Your registration failed: your versions endpoint offers no version that this hub speaks.",
+        text_is_theirs=True,
     ),
     Kind(
         "handshake.endpoints",
@@ -159,6 +165,7 @@ HANDSHAKE = (
         Who.PARTNER,
         "Tell the partner what is missing: the text names it.",
         "Your registration failed: endpoints are missing in your version details.",
+        text_is_theirs=True,
     ),
     Kind(
         "handshake.party_refused",
