@@ -96,7 +96,7 @@ def _send_to(reader: Reader, now: datetime) -> bool:
         try:
             post(letter, addresses)
         except (OSError, ValueError) as error:
-            _try_again(digest, reader, _said(error), now)
+            _try_again(digest, reader, said(error), now)
             return False
     of(reader).filter(pk=digest.pk).update(
         due_at=None,
@@ -126,8 +126,8 @@ def _try_again(digest: Digest, reader: Reader, problem: str, now: datetime) -> N
     occurrences.note("hub.digest", None, "", text, subject=str(reader or ""))
 
 
-def _said(error: Exception) -> str:
+def said(error: Exception) -> str:
     if isinstance(error, smtplib.SMTPResponseException):
-        said = error.smtp_error
-        return f"{error.smtp_code} {said.decode(errors='replace') if isinstance(said, bytes) else said}"
+        words = error.smtp_error
+        return f"{error.smtp_code} {words.decode(errors='replace') if isinstance(words, bytes) else words}"
     return f"{type(error).__name__}: {error}"

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.db import models
-from django.db.models import F, Q, Value
+from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Coalesce
 
 from ocpi_hub.errorreports.kinds import Kind, kind_of
@@ -33,6 +33,10 @@ class ErrorReportQuerySet(models.QuerySet["ErrorReport"]):
     def open(self) -> "ErrorReportQuerySet":
         return self.filter(state=ErrorReport.State.OPEN)
 
+    def in_order(self) -> "ErrorReportQuerySet":
+        """What waits for somebody above what somebody is at, and that above what is over; the newest first."""
+        return self.order_by(ErrorReport.IN_ORDER, "-last_seen_at", "-id")
+
 
 class ErrorReport(Failure):
     """All failures of one kind, of one partner and module; the columns of Failure hold the newest."""
@@ -41,6 +45,13 @@ class ErrorReport(Failure):
         OPEN = "OPEN", "open"
         ACKNOWLEDGED = "ACKNOWLEDGED", "acknowledged: somebody is at it"
         RESOLVED = "RESOLVED", "resolved"
+
+    IN_ORDER = Case(
+        When(state=State.OPEN, then=Value(0)),
+        When(state=State.ACKNOWLEDGED, then=Value(1)),
+        default=Value(2),
+        output_field=models.IntegerField(),
+    )
 
     # Without a constraint: a report may come when its partner is gone, and stays for a while after it.
     platform = models.ForeignKey(

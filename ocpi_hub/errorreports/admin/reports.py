@@ -7,7 +7,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ActionForm
 from django.core.exceptions import PermissionDenied
-from django.db.models import Case, IntegerField, QuerySet, Value, When
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils import timezone
@@ -24,13 +24,6 @@ State = ErrorReport.State
 MOST_OCCURRENCES = 50  # shown on the page of a report
 LONGEST_NOTE = 1_000  # characters
 SHORT_STATES = {State.OPEN: "open", State.ACKNOWLEDGED: "acknowledged", State.RESOLVED: "resolved"}
-# What waits for somebody stands above what somebody is at, and that above what is over.
-_IN_ORDER = Case(
-    When(state=State.OPEN, then=Value(0)),
-    When(state=State.ACKNOWLEDGED, then=Value(1)),
-    default=Value(2),
-    output_field=IntegerField(),
-)
 
 
 class ActionWithNote(ActionForm):
@@ -74,7 +67,7 @@ class ErrorReportAdmin(ReadOnlyAdmin):
     change_form_template = "admin/errorreports/errorreport/change_form.html"
 
     def get_ordering(self, request: HttpRequest) -> Any:
-        return [_IN_ORDER, "-last_seen_at"]
+        return [ErrorReport.IN_ORDER, "-last_seen_at"]
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[ErrorReport], search_term: str
