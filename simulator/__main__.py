@@ -41,7 +41,8 @@ def build(options: argparse.Namespace) -> Platform:
         source=source,
         speed=options.speed,
         needs_location=options.needs_location,
-        announced=options.announce or "",
+        strict_cdrs=options.strict_cdrs,
+        announced=options.announce,
     )
     platform = CPO(settings, state, Client()) if options.role == "cpo" else EMSP(settings, state, Client())
     if options.role == "emsp":
@@ -64,7 +65,8 @@ def register(platform: Platform, options: argparse.Namespace, stop: threading.Ev
             "versions_url": registration.url,
             "token": registration.invite(),
             "parties": [
-                f"{one.country_code}-{one.party_id}-{platform.role}" for one in platform.settings.parties
+                f"{one.country_code}-{one.party_id}-{platform.role_of(one)}"
+                for one in platform.settings.parties
             ],
         }
         print(json.dumps(invitation), flush=True)
@@ -121,6 +123,7 @@ def run(platform: Platform, options: argparse.Namespace) -> None:
         server = Server((options.host, options.port), platform.handle)
     except OSError as error:
         raise SystemExit(f"Port {options.port} on {options.host} cannot be used: {error.strerror}") from error
+    platform.faults.leave = server.leave
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         register(platform, options, stop)

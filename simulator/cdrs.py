@@ -65,9 +65,9 @@ def cdr_location(place: Place) -> dict[str, Any]:
 class CDRReceiver(Receiver):
     """Takes a CDR once, and says where it can be read again (CDR-04, CDR-07)."""
 
-    def __init__(self, objects: Objects, url: str) -> None:
+    def __init__(self, objects: Objects, url: str, strict: bool = False) -> None:
         super().__init__(objects)
-        self.url = url
+        self.url, self.strict = url, strict  # a strict one refuses the same CDR, too, when it comes again
 
     def answer(self, request: Request, path: Sequence[str], call: Call) -> Answer:
         if path:
@@ -86,6 +86,8 @@ class CDRReceiver(Receiver):
             known = self.objects.get(CDRS.key(owner, body["id"]))
             if known and known.document != body:
                 raise OCPIError(2001, f"The CDR {body['id']} is here already, with other content")
+            if known and self.strict:
+                raise OCPIError(2001, f"The CDR {body['id']} is here already")
             if known is None:
                 self.objects.put(request.body)
             self.note("POST")

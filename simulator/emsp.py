@@ -35,7 +35,7 @@ class EMSP(Platform):
 
     def receiver_of(self, objects: Objects) -> Receiver:
         if objects.module is CDRS:
-            return CDRReceiver(objects, self.url("receiver", CDRS.name))
+            return CDRReceiver(objects, self.url("receiver", CDRS.name), self.settings.strict_cdrs)
         return super().receiver_of(objects)
 
     def profiles(self) -> dict[str, Any]:

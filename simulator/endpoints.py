@@ -42,7 +42,7 @@ class Endpoints:
             return control(self.platform, request, segments[1:])
         entry = self.log.add(request, secret="credentials" in segments)
         answer = self._misbehaved(request, segments)
-        entry["status"] = None if answer.cut else answer.status
+        entry["status"] = None if answer.cut or answer.half else answer.status
         for name in ("X-Request-ID", "X-Correlation-ID"):
             if value := request.headers.get(name):
                 answer.headers[name] = value

@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -24,12 +25,28 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     delay: float = 0  # seconds before the answer
     drip: float = 0  # seconds between the bytes of the answer
     silent: bool = False  # never answer
-    cut: bool | str = False  # hang up instead of answering; "after": do what was asked, then hang up
+    # Hang up instead of answering; "after": do what was asked, then hang up; "half": answer one half before that.
+    cut: bool | str = False
+    away: float = 0  # be gone for so many seconds: nobody listens
     result: str | float | None = None  # of a command: "never", "enveloped", or seconds late
     location: bool = True  # False: a CDR is answered without the header that says where it is
     times: int | None = None  # how many requests; without it until cleared
     on: str = "receiver"
     module: str | None = None
+
+    @property
+    def title(self) -> str:
+        """Such as `429`, `cut after` or `silent`."""
+        if self.cut:
+            return "cut" if self.cut is True else f"cut {self.cut}"
+        if self.answer or self.status_code:
+            return str(self.answer or self.status_code)
+        names = ("away", "silent", "drip", "delay")
+        return next((name for name in names if getattr(self, name)), "other")
+
+
+def no_server(seconds: float) -> None:
+    """Nobody serves this platform, so it cannot leave."""
 
 
 class Faults:
@@ -37,13 +54,20 @@ class Faults:
         self.lock = threading.Lock()
         self.fault: Fault | None = None
         self.over = threading.Event()
+        self.met: Counter[str] = Counter()  # requests that met a fault, by its name
+        self.leave: Callable[[float], None] = no_server
 
     def set(self, body: bytes) -> Fault | None:
         fault = msgspec.json.decode(body or b"{}", type=Fault)
         with self.lock:
             self.over.set()
             self.over = threading.Event()
-            self.fault = fault if fault != Fault(on=fault.on, module=fault.module) else None
+            self.fault = (
+                fault if fault != Fault(on=fault.on, module=fault.module) and not fault.away else None
+            )
+        if fault.away:
+            self.met["away"] += 1
+            self.leave(fault.away)
         return self.fault
 
     def take(self, interface: str, module: str = "") -> Fault | None:
@@ -56,6 +80,7 @@ class Faults:
                 fault.times -= 1
                 if fault.times <= 0:
                     self.fault = None
+            self.met[fault.title] += 1
             return fault
 
     def before(self, fault: Fault) -> Answer | None:
@@ -65,7 +90,7 @@ class Faults:
         if fault.silent:
             self.over.wait(600)
             return Answer(cut=True)
-        if fault.cut and fault.cut != "after":
+        if fault.cut is True:
             return Answer(cut=True)
         if fault.answer is None and fault.status_code is None:
             return None
@@ -76,7 +101,7 @@ class Faults:
         )
 
     def after(self, fault: Fault, answer: Answer) -> Answer:
-        answer.cut = fault.cut == "after"
+        answer.cut, answer.half = fault.cut == "after", fault.cut == "half"
         answer.drip = fault.drip
         if not fault.location:
             answer.headers.pop("Location", None)

@@ -66,7 +66,8 @@ def business(group: Group) -> None:
     add("--name", help="the name of the business")
     parties = "country and party id, may be repeated (NL-ABC for a CPO, DE-MSP for an eMSP)"
     add("--party", action="append", type=party, default=[], metavar="NL-ABC", help=parties)
-    add("--announce", metavar="ROLE", help="emsp: the role to register in, such as NSP or OTHER (EMSP)")
+    roles = "emsp: the role to register in, such as NSP or OTHER (EMSP); repeated: of each party in turn"
+    add("--announce", action="append", metavar="ROLE", default=[], help=roles)
     add("--locations", type=Path, metavar="FILE", help="cpo: serve these Locations, faults included")
     add("--count", type=int, default=200, metavar="N", help="cpo: how many Locations to invent (200)")
     add("--tokens", type=int, default=100, metavar="N", help="emsp: how many Tokens to invent (100)")
@@ -76,6 +77,7 @@ def business(group: Group) -> None:
     speed = "cpo: how many times faster than the clock cars charge (600)"
     add("--speed", type=float, default=600.0, metavar="TIMES", help=speed)
     add("--needs-location", action="store_true", help="emsp: authorize nobody without knowing where (2002)")
+    add("--strict-cdrs", action="store_true", help="emsp: refuse a CDR that is there already (2001)")
     changes = "emsp: between two changes of Tokens (15); 0 for none"
     add("--token-interval", type=float, default=15.0, metavar="SECONDS", help=changes)
 

@@ -34,7 +34,10 @@ class Settings:
     source: str = ""  # where own objects come from; when it changes, changes kept of them are void
     speed: float = 600  # how many times faster than the clock a car charges
     needs_location: bool = False  # an eMSP that authorizes nobody without knowing where
-    announced: str = ""  # the role to register in, where it is not that of the platform
+    strict_cdrs: bool = False  # an eMSP that refuses a CDR that it has
+    announced: Sequence[
+        str
+    ] = ()  # the roles to register in, one for each party, where not that of the platform
 
 
 class Platform:
@@ -46,7 +49,7 @@ class Platform:
 
     def __init__(self, settings: Settings, state: State, client: Client) -> None:
         self.settings, self.state, self.client = settings, state, client
-        self.role = settings.announced or self.role
+        self.role = next(iter(settings.announced), self.role)
         self.chance = random.Random()
         self.errors: deque[dict[str, str]] = deque(maxlen=50)
         self.error_count = self.changes = 0
@@ -80,13 +83,18 @@ class Platform:
     def roles(self) -> list[dict[str, Any]]:
         return [
             {
-                "role": self.role,
+                "role": self.role_of(party),
                 "country_code": party.country_code,
                 "party_id": party.party_id,
                 "business_details": {"name": self.settings.name, "website": "https://simulator.example"},
             }
             for party in self.settings.parties
         ]
+
+    def role_of(self, party: Party) -> str:
+        """The last role that was given is that of all further parties."""
+        given = self.settings.announced or (self.role,)
+        return given[min(self.settings.parties.index(party), len(given) - 1)]
 
     def offer(self) -> list[str]:
         """Our interfaces, such as `locations SENDER`."""
@@ -218,6 +226,7 @@ class Platform:
             "last_push_at": self.receiver.last_push,
             "received_by_method": {name: one.taken.copy() for name, one in self.receivers.items()},
             "requests": self.log.count,
+            "faults_met": self.faults.met.copy(),
             "error_count": self.error_count,
             "errors": list(self.errors),
             **self.more(),

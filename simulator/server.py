@@ -1,8 +1,10 @@
 """A small HTTP/1.1 server: keep-alive, chunked bodies, and ways to misbehave when asked to."""
 
 import socket
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.message import Message
 from http import HTTPStatus
@@ -13,6 +15,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from simulator import ocpi
 
 LARGEST_BODY = 20_000_000
+LEAVES_AFTER = 0.1  # seconds, in which whoever asked for it gets his answer
 
 
 @dataclass(slots=True)
@@ -39,6 +42,7 @@ class Answer:
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     cut: bool = False  # close the connection instead of answering
+    half: bool = False  # close it in the middle of the body
     drip: float = 0  # seconds between the bytes of the body
 
 
@@ -52,6 +56,14 @@ class Handler(BaseHTTPRequestHandler):
     timeout = 300
     wbufsize = 65_536
     server: "Server"
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.open.add(self.connection)
+
+    def finish(self) -> None:
+        self.server.open.discard(self.connection)
+        super().finish()
 
     def answer(self) -> None:
         try:
@@ -102,7 +114,11 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command == "HEAD":
             return
-        if answer.drip:
+        if answer.half:
+            self.wfile.write(answer.body[: len(answer.body) // 2])
+            self.wfile.flush()
+            self.cut()
+        elif answer.drip:
             self.drip(answer)
         else:
             self.wfile.write(answer.body)
@@ -136,7 +152,28 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, address: tuple[str, int], handle: Callable[[Request], Answer]) -> None:
         self.handle = handle
+        self.open: set[socket.socket] = set()
+        self.leaving = threading.Lock()
         super().__init__(address, Handler)
+
+    def leave(self, seconds: float) -> None:
+        """Be gone as a process that ended is: nobody listens, every connection is cut. Back after so many seconds."""
+        if self.leaving.acquire(blocking=False):
+            threading.Thread(target=self._leave, args=(seconds,), daemon=True).start()
+
+    def _leave(self, seconds: float) -> None:
+        time.sleep(LEAVES_AFTER)
+        self.shutdown()
+        self.server_close()
+        for connection in [*self.open]:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        time.sleep(seconds)
+        self.socket = socket.socket(self.address_family, self.socket_type)
+        self.server_bind()
+        self.server_activate()
+        self.leaving.release()
+        self.serve_forever()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A caller that hangs up is no event; the platform answers and logs its own faults."""

@@ -144,6 +144,30 @@ def test_a_cut_hangs_up_before_or_after_the_work(platform: Platform):
     assert [entry["status"] for entry in platform.log.since(0)] == [None, None]
 
 
+def test_an_answer_is_cut_in_half_after_the_work(platform: Platform):
+    control(platform, "POST", "faults", {"cut": "half", "times": 1})
+
+    answer = ask(platform, "PUT", AT, BODY)
+
+    assert (answer.half, answer.cut) == (True, False)
+    assert len(platform.received) == 1
+    assert [entry["status"] for entry in platform.log.since(0)] == [None]
+
+
+def test_the_faults_that_requests_met_are_counted(platform: Platform):
+    gone: list[float] = []
+    platform.faults.leave = gone.append
+    for fault in ({"answer": 429}, {"status_code": 3000}, {"cut": True}, {"cut": "half"}, {"drip": 0.1}):
+        control(platform, "POST", "faults", {**fault, "times": 1})
+        ask(platform, "PUT", AT, BODY)
+    control(platform, "POST", "faults", {"away": 2})
+    ask(platform, "PUT", AT, BODY)
+
+    assert gone == [2]
+    met = {"429": 1, "3000": 1, "cut": 1, "cut half": 1, "drip": 1, "away": 1}
+    assert platform.status()["faults_met"] == met
+
+
 def test_delay_and_drip_slow_the_answer_down(platform: Platform):
     control(platform, "POST", "faults", {"delay": 0.05, "drip": 0.5, "times": 1})
 

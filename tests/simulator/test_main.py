@@ -78,6 +78,16 @@ def test_a_platform_registers_in_another_role_when_it_is_told_to(tmp_path: Path,
     assert nsp.status()["own"] == {"tokens": 0}
 
 
+def test_each_party_of_a_platform_can_have_a_role_of_its_own(tmp_path: Path, hub: FakeHub):
+    parties = ("--party", "LU-DRV", "--party", "LU-NAV", "--party", "LU-APP")
+    both = built(tmp_path, hub, "--announce", "EMSP", "--announce", "NSP", *parties, role="emsp")
+
+    both.registration.register(URL, TOKEN_A)
+
+    told = [(role["party_id"], role["role"]) for role in hub.posted[0]["roles"]]
+    assert told == [("DRV", "EMSP"), ("NAV", "NSP"), ("APP", "NSP")]
+
+
 def test_a_file_is_served_as_it_is_under_the_party_that_is_given(tmp_path: Path, hub: FakeHub):
     path = tmp_path / "feed.json"
     path.write_text('{"body": {"data": [{"id": 1, "status": "WORKING"}]}}')

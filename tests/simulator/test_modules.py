@@ -73,6 +73,15 @@ def test_a_cdr_has_no_other_methods_and_needs_an_id(platform: EMSP):
     assert platform.status()["received"]["cdrs"] == 0
 
 
+def test_a_strict_emsp_refuses_the_same_cdr_a_second_time(platform: EMSP):
+    platform.receivers["cdrs"].strict = True
+
+    answers = [ask(platform, "POST", f"{AT}/cdrs", {**OWNER, "id": "C1"}) for _ in range(2)]
+
+    assert [code(answer) for answer in answers] == [1000, 2001]
+    assert platform.status()["received"]["cdrs"] == 1
+
+
 def test_a_fault_leaves_the_location_of_a_cdr_out(platform: EMSP):
     control(platform, "POST", "faults", {"location": False, "module": "cdrs", "times": 1})
 

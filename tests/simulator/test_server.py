@@ -16,7 +16,9 @@ def handle(request: Request) -> Answer:
     seen.append(request)
     if request.target == "/cut":
         return Answer(cut=True)
-    return Answer(body=request.body or b"{}", drip=0.001 if request.target == "/drip" else 0)
+    answer = Answer(body=request.body or b"{}", drip=0.001 if request.target == "/drip" else 0)
+    answer.half = request.target == "/half"
+    return answer
 
 
 @pytest.fixture
@@ -81,3 +83,29 @@ def test_what_is_not_http_gets_an_envelope_and_a_closed_connection(server: Serve
     assert head.startswith(b"HTTP/1.1 %d " % status)
     assert b'"status_code":2000' in body
     assert seen == []
+
+
+def test_who_leaves_is_gone_for_a_while_with_its_connections_and_then_back(
+    server: Server, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+):
+    left, may_return = threading.Event(), threading.Event()
+    pauses = iter([lambda: None, lambda: (left.set(), may_return.wait(10))])
+    monkeypatch.setattr("simulator.server.time.sleep", lambda seconds: next(pauses)())
+    client.get("/")
+
+    server.leave(30)
+    server.leave(30)  # it leaves once
+    assert left.wait(10)
+    with pytest.raises(httpx.TransportError):
+        client.get("/")
+
+    may_return.set()
+    with httpx.Client(
+        base_url=f"http://127.0.0.1:{server.server_port}", transport=httpx.HTTPTransport(retries=8)
+    ) as again:
+        assert again.get("/").status_code == 200
+
+
+def test_an_answer_can_end_in_its_middle(client: httpx.Client):
+    with pytest.raises(httpx.RemoteProtocolError, match="received 3 bytes, expected 6"):
+        client.put("/half", content=b"sixsix")
