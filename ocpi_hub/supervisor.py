@@ -29,7 +29,7 @@ from ocpi_hub.processes import (
 GRACE = 35.0
 START_SECONDS = 120.0
 BACK_OFF = (0.2, 0.5, 2.0, 5.0, 10.0, 30.0)
-QUICK_DEATH = 60.0  # who lived longer than so many seconds starts again with the first pause
+QUICK_DEATH = 10.0  # who lived longer than so many seconds starts again with the first pause
 HOUSEKEEPING = 30.0
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 

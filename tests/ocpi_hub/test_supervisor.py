@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 from ocpi_hub import embedded
 from ocpi_hub.processes import Service, tail
-from ocpi_hub.supervisor import AlreadyRunning, lock
+from ocpi_hub.supervisor import AlreadyRunning, Child, Supervisor, lock
 from tests.ocpi_hub.machine import ROOT, alive, free_port, spawn, until, with_argument
 
 ENDINGS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
@@ -87,6 +88,18 @@ def test_who_fails_again_and_again_is_shown_with_its_last_lines(troupe: Troupe) 
     pauses = re.findall(r"failing +ended with code 4 after 0 s; starts again in (\S+) s", troupe.said())
     assert pauses[:3] == ["0.5", "2", "5"]
     assert "| oh no" in troupe.said()
+
+
+def test_who_was_at_work_for_a_while_starts_again_at_once_however_often_it_dies(tmp_path: Path) -> None:
+    supervisor = Supervisor([])
+    died = subprocess.Popen(["false"])
+    died.wait()
+    child = Child(Service("web", ["web"], tmp_path / "web.log"), died, started=0.0)
+
+    for lived, pause in [(1.0, 0.5), (9.0, 2.0), (9.0, 5.0), (11.0, 0.2), (11.0, 0.2), (1.0, 0.5)]:
+        child.started = time.monotonic() - lived
+        supervisor.bury(child)
+        assert child.due == pytest.approx(time.monotonic() + pause, abs=0.1)
 
 
 @pytest.mark.journey
