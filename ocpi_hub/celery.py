@@ -7,10 +7,15 @@ from typing import Any
 from celery import Celery
 from celery.signals import beat_init, celeryd_init, setup_logging, worker_init
 from django.conf import settings
+from kombu.transport.redis import Channel
 
 from ocpi_hub import metrics
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ocpi_hub.settings")
+
+# A worker that loses Redis would put back what it had fetched and not begun, and ends because nobody takes it.
+# What is lost the sweep finds again.
+Channel.do_restore = False
 
 app = Celery("ocpi_hub")
 app.config_from_object("django.conf:settings", namespace="CELERY")
