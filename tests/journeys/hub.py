@@ -128,22 +128,22 @@ class Hub:
         *options: str,
         hub_starts: bool = False,
         more: tuple[str, ...] = (),
-        announce: str = "",
+        announce: tuple[str, ...] = (),
     ) -> "Simulated":
         """A simulated platform in its own process, registered by whichever side starts the handshake.
 
-        `more` are further parties that it speaks for; `announce` is another role than that of an emsp.
+        `more` are further parties that it speaks for; `announce` are other roles than that of an emsp, of each.
         """
         simulated = Simulated(self, role, party, options, announce)
         self.partners.append(simulated)
         if hub_starts:
             simulated.start("--wait-for-hub")
             invitation = wait_until(simulated.invitation, 20, "the simulator prints its invitation")
-            flags = ("--name", party, "--party", f"{party}-{simulated.business}")
+            flags = ("--name", party, "--party", *simulated.named(party))
             url, token = invitation["versions_url"], invitation["token"]
             said = json.loads(self.manage("register", *flags, "--versions-url", url, "--token", token))
         else:
-            said = self.invite(party, *(f"{one}-{simulated.business}" for one in (party, *more)))
+            said = self.invite(party, *simulated.named(party, *more))
             simulated.start("--hub-versions-url", said["versions_url"], "--token", said["token"])
         simulated.platform_id = said["platform_id"]
         wait_until(simulated.registered, 30, f"{party} is registered")
@@ -155,10 +155,12 @@ class Simulated:
 
     platform_id: int
 
-    def __init__(self, hub: Hub, role: str, party: str, options: tuple[str, ...], announce: str = "") -> None:
+    def __init__(
+        self, hub: Hub, role: str, party: str, options: tuple[str, ...], announce: tuple[str, ...] = ()
+    ) -> None:
         self.hub, self.role, self.party = hub, role, Party.parse(party)
-        self.options = (*options, "--announce", announce) if announce else options
-        self.business = announce or role.upper()
+        self.options = (*options, *(part for one in announce for part in ("--announce", one)))
+        self.businesses = announce or (role.upper(),)
         self.owns, self.takes = ("locations", "tokens") if role == "cpo" else ("tokens", "locations")
         self.port = free_port()
         self.state = hub.folder / f"{party}-{self.port}.json"
@@ -179,6 +181,11 @@ class Simulated:
             clean_environment(),
             self.state.with_suffix(".log"),
         )
+
+    def named(self, *parties: str) -> list[str]:
+        """With the role of each, such as DE-MSP-EMSP; the last role is that of all that follow."""
+        roles = self.businesses + self.businesses[-1:] * len(parties)
+        return [f"{party}-{role}" for party, role in zip(parties, roles, strict=False)]
 
     def stop(self) -> None:
         self.process.stop()

@@ -37,6 +37,20 @@ def wait_until(condition: Callable[[], T], timeout: float, what: str) -> T:
     return answer
 
 
+def wait_while_moving(
+    condition: Callable[[], T], progress: Callable[[], object], patience: float, what: str
+) -> T:
+    """As wait_until, for as long as the progress has another value at least every `patience` seconds."""
+    before, since = progress(), time.monotonic()
+    while not (answer := condition()):
+        time.sleep(0.05)
+        now = progress()
+        if now != before:
+            before, since = now, time.monotonic()
+        assert time.monotonic() < since + patience, f"nothing moves for {patience:g} s, and not so: {what}"
+    return answer
+
+
 def free_port() -> int:
     """Below the ports that the kernel gives to outgoing connections: to a closed port among those a client
     can connect to itself. Each test process has a range of its own."""

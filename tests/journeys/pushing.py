@@ -1,44 +1,42 @@
-"""Changes that an owner pushes in order, each again until it is acknowledged, as a CPO's own outbox would."""
+"""Changes that an owner pushes in order, each again until it is acknowledged, as a partner's own outbox would."""
 
+import random
 import threading
 import time
-from collections import Counter
-from copy import deepcopy
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from itertools import count
 
 import httpx
 
 from simulator import ocpi
-from tests import examples
+from tests.journeys.changing import Change, Changing, Document
 from tests.journeys.hub import Simulated
 
-Document = dict[str, Any]
-BEGIN = datetime(2026, 10, 1, tzinfo=UTC)
-STATUSES = ("AVAILABLE", "CHARGING", "BLOCKED")
+GIVES_UP = 0.2  # of the changes without an acknowledgement are followed by a newer state instead
 
 
 class Pusher:
-    """Some threads, each with Locations of its own; `release` lets them make so many changes."""
+    """Some threads, each with objects of its own; `release` lets them make so many changes."""
 
-    def __init__(self, cpo: Simulated, objects: int = 24, threads: int = 4) -> None:
-        self.cpo = cpo
-        self.documents = [self.location(number) for number in range(objects)]
+    def __init__(
+        self, sender: Simulated, objects: Iterable[Changing], threads: int = 4, seed: object = 0
+    ) -> None:
+        self.sender, self.objects, self.seed = sender, list(objects), seed
         self.acknowledged = self.released = self.changes = 0
         self.answers: Counter[str] = Counter()
         self.without_envelope: list[str] = []
-        self.seconds: list[float] = []
+        self.refused: list[str] = []
+        self.truth: dict[str, dict[str, Document | None]] = defaultdict(dict)  # what was acknowledged last
+        self.readers: dict[tuple[str, str], str] = {}  # of what is for one party, by module and key
+        self.pushed: Counter[str] = Counter()  # by module
+        self.numbers = count(1)
         self.over = False
         self.turn = threading.Condition()
         self.threads = [
-            threading.Thread(target=self.work, args=(self.documents[number::threads],))
-            for number in range(threads)
+            threading.Thread(target=self.work, args=(number, self.objects[number::threads]))
+            for number in range(min(threads, len(self.objects)))
         ]
-
-    def location(self, number: int) -> Document:
-        country_code, party_id = self.cpo.party
-        owner = {"country_code": country_code, "party_id": party_id, "id": f"LOC{number}"}
-        return examples.location(**owner, evses=[examples.evse(uid="1"), examples.evse(uid="2")])
 
     def __enter__(self) -> "Pusher":
         for thread in self.threads:
@@ -61,56 +59,47 @@ class Pusher:
     def done(self) -> bool:
         return self.acknowledged == self.released
 
-    def expected(self) -> dict[str, Document]:
-        """The final state of every Location that was pushed, as the partners key it."""
-        return {
-            "/".join((*self.cpo.party, doc["id"])).upper(): doc for doc in self.documents if "name" in doc
-        }
+    def expected(self, module: str = "locations") -> dict[str, Document]:
+        """The final state of every object that was pushed, as the partners key it."""
+        return {key: state for key, state in self.truth[module].items() if state is not None}
 
     # ---------------------------------------------------------------------------------------------- at work
-    def work(self, mine: list[Document]) -> None:
-        with httpx.Client(base_url=self.cpo.http.base_url, trust_env=False, timeout=10) as http:
-            turn = 0
-            while (number := self.next_change()) is not None:
-                self.change(http, mine[turn % len(mine)], number)
-                turn += 1
+    def work(self, thread: int, mine: list[Changing]) -> None:
+        chance = random.Random(f"{self.seed}/{self.sender.party}/{thread}")
+        with httpx.Client(base_url=self.sender.http.base_url, trust_env=False, timeout=10) as http:
+            while self.may_go_on():
+                self.insist(http, chance.choice(mine), chance)
 
-    def next_change(self) -> int | None:
+    def may_go_on(self) -> bool:
         with self.turn:
             self.turn.wait_for(lambda: self.over or self.changes < self.released)
+            self.changes += not self.over
+            return not self.over
+
+    def insist(self, http: httpx.Client, changing: Changing, chance: random.Random) -> None:
+        """Push one change until it is acknowledged; now and then it is overtaken by a newer one meanwhile."""
+        change = changing.change(next(self.numbers))
+        again = False
+        while not self.accepted(http, change, again):
             if self.over:
-                return None
-            self.changes += 1
-            return self.changes
-
-    def change(self, http: httpx.Client, document: Document, number: int) -> None:
-        """By turns the whole Location, an EVSE, and a status by PATCH; a Location comes whole at first."""
-        stamp = ocpi.format_time(BEGIN + timedelta(milliseconds=number))
-        evse = document["evses"][number % 2]
-        status = STATUSES[number % 3]
-        path = self.cpo.path(document["id"])
-        if "name" not in document or number % 5 == 0:
-            document |= {"name": f"Change {number}", "last_updated": stamp}
-            method, body = "PUT", deepcopy(document)
-        else:
-            evse |= {"status": status, "last_updated": stamp}
-            document["last_updated"] = stamp
-            path += f"/{evse['uid']}"
-            whole = number % 5 == 1
-            method = "PUT" if whole else "PATCH"
-            body = deepcopy(evse) if whole else {"status": status, "last_updated": stamp}
-        self.insist(http, method, path, ocpi.encode(body))
-
-    def insist(self, http: httpx.Client, method: str, path: str, body: bytes) -> None:
-        while not self.accepted(http, method, path, body) and not self.over:
+                return
             time.sleep(0.1)
+            again = True
+            if change.method != "POST" and chance.random() < GIVES_UP:
+                change = changing.change(next(self.numbers), whole=True)
         with self.turn:
             self.acknowledged += 1
+            self.pushed[change.module] += 1
+            self.truth[change.module][change.key] = change.state
+            if change.reader:
+                self.readers[change.module, change.key] = change.reader
 
-    def accepted(self, http: httpx.Client, method: str, path: str, body: bytes) -> bool:
-        began = time.perf_counter()
+    def accepted(self, http: httpx.Client, change: Change, again: bool) -> bool:
+        url = f"receiver/{change.module}/{change.path}".rstrip("/")
+        body = None if change.body is None else ocpi.encode(change.body)
+        headers = {**self.sender.headers, **ocpi.routing(None, change.sender)}
         try:
-            answer = http.request(method, path, content=body, headers=self.cpo.headers)
+            answer = http.request(change.method, url, content=body, headers=headers)
         except httpx.HTTPError as error:
             self.note(type(error).__name__)
             return False
@@ -120,8 +109,11 @@ class Pusher:
         except (ValueError, KeyError):
             self.without_envelope.append(f"HTTP {answer.status_code} {answer.text[:200]}")
             return False
-        self.seconds.append(time.perf_counter() - began)
-        return bool(answer.status_code < 300 and code == 1000)
+        # Whoever deletes again what may be deleted already hears that there is none.
+        gone = again and change.method == "DELETE" and answer.status_code == 404
+        if code // 1000 == 2 and not gone:
+            self.refused.append(f"{change.method} {url}: {answer.text[:300]}")
+        return gone or bool(answer.status_code < 300 and code == 1000)
 
     def note(self, answer: str) -> None:
         with self.turn:

@@ -23,7 +23,7 @@ class Member(NamedTuple):
     kind: str  # of the simulator
     parties: tuple[str, ...]
     options: tuple[str, ...]
-    announce: str = ""
+    announce: tuple[str, ...] = ()
 
 
 CAST = {
@@ -33,8 +33,8 @@ CAST = {
     "msp": Member("emsp", ("DE-MSP",), ("--tokens", "4", "--seed", "msp")),
     "pro": Member("emsp", ("AT-PRO",), ("--tokens", "4", "--seed", "pro")),
     "duo": Member("emsp", ("IT-AAA", "IT-BBB"), ("--tokens", "4", "--seed", "duo")),
-    "nsp": Member("emsp", ("SE-NSP",), ("--tokens", "0"), "NSP"),
-    "oth": Member("emsp", ("PL-OTH",), ("--tokens", "0"), "OTHER"),
+    "nsp": Member("emsp", ("SE-NSP",), ("--tokens", "0"), ("NSP",)),
+    "oth": Member("emsp", ("PL-OTH",), ("--tokens", "0"), ("OTHER",)),
 }
 FIRST = {who: member.parties[0].replace("-", "*") for who, member in CAST.items()}
 OPERATORS, PROVIDERS = ("abc", "one", "ops"), ("msp", "pro", "duo")

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from tests.journeys.changing import locations_of
 from tests.journeys.conftest import MakeHub
 from tests.journeys.hub import Hub
 from tests.journeys.processes import wait_until
@@ -29,7 +30,7 @@ def test_killed_processes_come_back_and_nothing_is_lost(
     receivers = [hub.simulated("emsp", party, "--tokens", "0") for party in ("DE-MSP", "FR-XYZ")]
     began = time.monotonic()
 
-    with Pusher(cpo) as pusher:
+    with Pusher(cpo, locations_of(cpo.party)) as pusher:
         for name, group in KILLS:
             pusher.release(PUSHES // len(KILLS))
             half = pusher.released - PUSHES // len(KILLS) // 2
