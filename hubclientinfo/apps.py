@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 from django.apps import AppConfig
 
 
@@ -6,7 +8,9 @@ class HubClientInfoConfig(AppConfig):
     verbose_name = "Hub client info"
 
     def ready(self) -> None:
-        from hubclientinfo import listing
-        from ocpi_hub.exchange import sweeper
+        from hubclientinfo import listing, tasks
+        from ocpi_hub.exchange import sweeper, upkeep
 
         sweeper.every_round(listing.keep_true)
+        day = timedelta(days=1)
+        upkeep.every("compare what partners have of the list of clients", day, tasks.compare)

@@ -17,9 +17,9 @@ def make_ready(**kwargs: Any) -> None:
 
 
 def plan_upkeep() -> None:
-    """Hourly chores, each for itself, so that one that fails keeps none of the others from being done."""
+    """Chores, each for itself, so that one that fails keeps none of the others from being done."""
     from ocpi_hub.errorreports import states
-    from ocpi_hub.exchange import partitions, retention, store, upkeep
+    from ocpi_hub.exchange import partitions, retention, store, tally, upkeep
 
     hour = timedelta(hours=1)
     upkeep.every("prepare the days of attempts", hour, partitions.prepare)
@@ -28,6 +28,7 @@ def plan_upkeep() -> None:
     upkeep.every("delete tombstones", hour, lambda: store.forget_deleted(timezone.now()))
     upkeep.every("resolve and delete error reports", hour, lambda: states.upkeep(timezone.now()))
     upkeep.every("delete what is past its time", hour, lambda: retention.apply(timezone.now()))
+    upkeep.every("compare totals of lists with what is there", 24 * hour, tally.compare)
 
 
 class ExchangeConfig(AppConfig):

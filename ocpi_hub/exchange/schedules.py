@@ -62,15 +62,10 @@ def remove_pulls(platform: Platform) -> None:
 
 
 def plan_upkeep() -> None:
-    """What beat does for the hub itself."""
-    every_minute, hourly, daily = _every(60), _every(3600), _every(86_400)
-    for name, task, interval in (
-        ("look for due deliveries", "ocpi_hub.exchange.tasks.sweep", every_minute),
-        ("prepare and drop partitions", "ocpi_hub.exchange.tasks.housekeeping", hourly),
-        ("compare totals of lists with what is there", "ocpi_hub.exchange.tasks.compare_totals", daily),
-        ("tell partners when our endpoints changed", "credentials.tasks.announce_changes", every_minute),
-        ("compare what partners have of the list of clients", "hubclientinfo.tasks.compare", daily),
-    ):
-        PeriodicTask.objects.get_or_create(
-            name=name, defaults={"task": task, "interval": interval, "description": "upkeep of the hub"}
-        )
+    """What beat does for the hub itself: it looks as well for what workers find by themselves, chores included."""
+    task, upkeep = "ocpi_hub.exchange.tasks.sweep", "upkeep of the hub"
+    PeriodicTask.objects.filter(description=upkeep).exclude(task=task).delete()
+    PeriodicTask.objects.get_or_create(
+        name="look for due deliveries",
+        defaults={"task": task, "interval": _every(60), "description": upkeep},
+    )

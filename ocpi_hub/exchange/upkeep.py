@@ -1,6 +1,7 @@
 """What the hub does for itself from time to time, whoever finds it due: a worker in its rounds, or beat.
 
-So partitions are prepared though beat has been gone for days, and nothing is done twice though it is there.
+So partitions are prepared though beat has been gone for days, and nothing is done twice though it is there. What
+was not finished, because it failed or its process ended, is done again soon.
 """
 
 import logging
@@ -16,6 +17,7 @@ from ocpi_hub.exchange.models import Upkeep
 logger = logging.getLogger(__name__)
 
 AGAIN = timedelta(minutes=5)  # after a chore that failed
+LONGEST = timedelta(hours=1)  # that a chore takes; whoever has not finished it by then is gone
 
 
 class Chore(NamedTuple):
@@ -47,15 +49,18 @@ RETURNING name
 
 def _claim(chore: Chore, now: datetime) -> bool:
     with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, {"name": chore.name, "now": now, "next": now + chore.every})
+        claimed = min(max(chore.every, AGAIN), LONGEST)
+        cursor.execute(_CLAIM, {"name": chore.name, "now": now, "next": now + claimed})
         return cursor.fetchone() is not None
 
 
 def _do(chore: Chore) -> bool:
+    began_at = timezone.now()
     try:
         chore.work()
     except Exception:  # of any kind: the others are done all the same
         logger.exception("the upkeep %r failed; it is tried again in %s", chore.name, AGAIN)
         Upkeep.objects.filter(name=chore.name).update(due_at=timezone.now() + AGAIN)
         return False
+    Upkeep.objects.filter(name=chore.name).update(due_at=began_at + chore.every)
     return True

@@ -95,5 +95,17 @@ def test_the_upkeep_is_planned_once_and_stays_as_the_operator_left_it():
 
     assert PeriodicTask.objects.count() == count
     assert not PeriodicTask.objects.filter(description="upkeep of the hub", enabled=True).exists()
-    tasks = set(PeriodicTask.objects.filter(description="upkeep of the hub").values_list("task", flat=True))
-    assert {"ocpi_hub.exchange.tasks.sweep", "ocpi_hub.exchange.tasks.housekeeping"} <= tasks
+
+
+def test_beat_only_sweeps_and_no_longer_does_what_workers_do_by_themselves():
+    hourly = IntervalSchedule.objects.create(every=3600, period=IntervalSchedule.SECONDS)
+    task = "ocpi_hub.exchange.tasks.housekeeping"
+    PeriodicTask.objects.create(name="old", task=task, interval=hourly, description="upkeep of the hub")
+    PeriodicTask.objects.create(name="mine", task=task, interval=hourly)
+
+    schedules.plan_upkeep()
+
+    assert not PeriodicTask.objects.filter(name="old").exists()
+    assert PeriodicTask.objects.filter(name="mine").exists()
+    (left,) = PeriodicTask.objects.filter(description="upkeep of the hub")
+    assert (left.task, left.interval.every) == ("ocpi_hub.exchange.tasks.sweep", 60)

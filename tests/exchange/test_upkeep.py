@@ -44,6 +44,36 @@ def test_one_that_fails_is_tried_again_soon_and_keeps_no_other_from_being_done(d
     assert "the upkeep 'broken' failed" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("every", "again"),
+    [
+        (timedelta(minutes=1), timedelta(minutes=5)),
+        (timedelta(minutes=20), timedelta(minutes=20)),
+        (timedelta(days=1), timedelta(hours=1)),
+    ],
+)
+def test_what_its_process_did_not_live_to_finish_is_done_again_soon(done, monkeypatch, every, again):
+    def killed():
+        raise SystemExit
+
+    monkeypatch.setattr(upkeep, "_chores", [upkeep.Chore("killed", every, killed)])
+    began_at = timezone.now()
+
+    with pytest.raises(SystemExit):
+        upkeep.do_what_is_due()
+
+    wait = Upkeep.objects.get(name="killed").due_at - began_at
+    assert again <= wait < again + timedelta(minutes=1)
+
+
+def test_what_every_day_or_minute_brings_is_done_without_beat_as_well():
+    assert {
+        ("compare totals of lists with what is there", timedelta(days=1)),
+        ("compare what partners have of the list of clients", timedelta(days=1)),
+        ("tell partners when our endpoints changed", timedelta(minutes=1)),
+    } <= {(chore.name, chore.every) for chore in upkeep._chores}
+
+
 def test_without_beat_a_workers_rounds_prepare_the_coming_days():
     newest = max(partitions.existing())
     with connection.cursor() as cursor:
