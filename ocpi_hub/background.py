@@ -41,9 +41,16 @@ class Writer(Generic[Row]):
         most: int = 10_000,
         batch: int = 500,
         every: float = 0.25,
+        weight: Callable[[Row], int] = lambda row: 0,
+        most_weight: int = 0,
     ) -> None:
-        """At most `most` rows wait; a batch is written `every` so many seconds, at once when it is full."""
+        """At most `most` rows wait; a batch is written `every` so many seconds, at once when it is full.
+
+        Where rows differ much in size, those that wait weigh no more than `most_weight` together.
+        """
         self.name, self.batch, self.every, self.most = name, batch, every, most
+        self._weight, self.most_weight = weight, most_weight
+        self._weighs = 0  # what waits, all together
         self.dropped = 0
         self._write = write
         self._waiting: deque[Row] = deque()
@@ -56,7 +63,7 @@ class Writer(Generic[Row]):
 
     def put(self, row: Row) -> None:
         """Have it written soon. Never blocks, never raises."""
-        if len(self._waiting) >= self.most:
+        if len(self._waiting) >= self.most or not self._bears(row):
             self._drop(1)
             return
         self._waiting.append(row)
@@ -69,10 +76,32 @@ class Writer(Generic[Row]):
         """Write what waits, in the calling thread and its transaction; raises what `write` raises."""
         with self._writing:
             while rows := self._take():
+                self._relieve(rows)
                 self._write(rows)
 
     def waiting(self) -> int:
         return len(self._waiting)
+
+    def forget(self) -> None:
+        self._waiting.clear()
+        self._weighs = 0
+
+    def _bears(self, row: Row) -> bool:
+        """Whether this row may wait as well; if so, it is counted in."""
+        if not self.most_weight:
+            return True
+        weight = self._weight(row)
+        with self._lock:
+            fits = self._weighs + weight <= self.most_weight
+            self._weighs += weight if fits else 0
+        return fits
+
+    def _relieve(self, rows: list[Row]) -> None:
+        """These rows do not wait any more."""
+        if self.most_weight:
+            weight = sum(map(self._weight, rows))
+            with self._lock:
+                self._weighs -= weight
 
     def _take(self) -> list[Row]:
         rows: list[Row] = []
@@ -109,6 +138,7 @@ class Writer(Generic[Row]):
                 return False
             finally:
                 connection.close()
+            self._relieve(rows)
         return True
 
     def _write_or_drop(self, rows: list[Row]) -> None:
@@ -151,4 +181,4 @@ def flush() -> None:
 def forget() -> None:
     """Drop what waits in this process: a test must not write what another one left."""
     for writer in _writers:
-        writer._waiting.clear()
+        writer.forget()

@@ -99,3 +99,32 @@ def test_a_test_writes_what_waits_by_itself(writers, monkeypatch):
 
     assert book.batches == [[1, 2], [3]]
     assert writer.waiting() == 0
+
+
+def test_large_rows_wait_only_while_they_weigh_no_more_together_than_they_may(writers, monkeypatch):
+    monkeypatch.setattr(settings, "HUB_BACKGROUND", False)
+    book = Book()
+    writer = Writer("book", book.write, weight=len, most_weight=10)
+
+    for row in ("12345", "1234567", "12345"):
+        writer.put(row)
+
+    assert (writer.waiting(), writer.dropped) == (2, 1)
+    writer.flush()
+    writer.put("1234567")
+    writer.flush()
+    assert book.rows == ["12345", "12345", "1234567"]
+
+
+def test_what_was_written_by_the_thread_makes_room_and_what_waits_for_the_database_does_not(writers):
+    book = Book({"12345": [OperationalError("gone")] * 3})
+    writer = Writer("book", book.write, every=0.01, weight=len, most_weight=10)
+
+    for row in ("12345", "last"):
+        writer.put(row)
+    assert book.done.wait(10)
+    while writer._weighs:
+        time.sleep(0.01)
+    writer.put("1234567890")
+
+    assert writer.dropped == 0
