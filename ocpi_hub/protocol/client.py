@@ -12,10 +12,10 @@ CallFailed
 import re
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import httpx
@@ -143,8 +143,24 @@ class Answer:
             return None
 
 
+class Call(NamedTuple):
+    """A request to a platform and what came of it, for whoever watches the client."""
+
+    method: str
+    url: str
+    ids: MessageIDs
+    routing: Routing | None
+    body: bytes | None
+    answer: Answer | None
+    failure: CallFailed | None
+    seconds: float
+
+
 class PlatformClient:
-    """Calls one platform with its credentials token. Threads may share it."""
+    """Calls one platform with its credentials token. Threads may share it.
+
+    `watch` is told of every call when it is over; it must neither fail nor take time.
+    """
 
     def __init__(
         self,
@@ -156,12 +172,14 @@ class PlatformClient:
         total_timeout: float = 30.0,
         max_connections: int = 16,
         transport: httpx.BaseTransport | None = None,
+        watch: Callable[[Call], object] | None = None,
     ) -> None:
         if not re.fullmatch("[!-~]{1,64}", token):
             raise ValueError("a credentials token has 1 to 64 printable ASCII characters without blanks")
         self._authorization = authorization(token, base64)
         self._connect_timeout = connect_timeout
         self.total_timeout = total_timeout
+        self._watch = watch
         # Not an httpx.Client: its cookies, proxies, authentication and defaults are nothing that platforms use among
         # each other, and cost half as much as the call.
         self._transport = transport or CheckedTransport(
@@ -180,6 +198,30 @@ class PlatformClient:
         limit: int = MEGABYTE,
     ) -> Answer:
         """The platform's answer, whatever it says, or CallFailed. `limit` counts decompressed bytes."""
+        started = time.monotonic()
+        answer: Answer | None = None
+        failure: CallFailed | None = None
+        try:
+            answer = self._request(method, url, ids, routing, body, total_timeout, limit)
+        except CallFailed as error:
+            failure = error
+            raise
+        finally:
+            if self._watch is not None:
+                seconds = time.monotonic() - started
+                self._watch(Call(method, url, ids, routing, body, answer, failure, seconds))
+        return answer
+
+    def _request(
+        self,
+        method: str,
+        url: str,
+        ids: MessageIDs,
+        routing: Routing | None,
+        body: bytes | None,
+        total_timeout: float | None,
+        limit: int,
+    ) -> Answer:
         started = time.monotonic()
         seconds = self.total_timeout if total_timeout is None else total_timeout
         headers = self._headers(ids, routing, body)

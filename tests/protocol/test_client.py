@@ -10,6 +10,7 @@ from ocpi_hub.protocol.client import (
     Answer,
     AnswerTooLarge,
     BrokenAnswer,
+    Call,
     CallFailed,
     CutOff,
     PlatformClient,
@@ -351,3 +352,23 @@ def test_a_url_is_called_exactly_as_it_is_given(path: str) -> None:
 def test_an_origin_is_scheme_host_and_port(url: str, same: bool) -> None:
     assert same_origin(url, "https://a.example/receiver/cdrs") is same
     assert same_origin("", "") is False
+
+
+def test_whoever_watches_is_told_of_every_call_with_what_came_of_it() -> None:
+    told: list[Call] = []
+
+    def partner(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            raise httpx.ReadTimeout("slow", request=request)
+        return httpx.Response(200, content=SUCCESS)
+
+    platform = PlatformClient("secret.B", transport=httpx.MockTransport(partner), watch=told.append)
+    answer = platform.request("PUT", URL, ids=IDS, routing=Routing(to=PartyRef("DE", "MSP")), body=b"{}")
+    with pytest.raises(TimedOut):
+        platform.request("GET", URL, ids=IDS)
+
+    put, get = told
+    assert put[:-1] == ("PUT", URL, IDS, Routing(to=PartyRef("DE", "MSP")), b"{}", answer, None)
+    assert (get.method, get.answer, type(get.failure)) == ("GET", None, TimedOut)
+    assert put.seconds >= 0
+    assert "secret.B" not in repr(told)
