@@ -5,16 +5,18 @@ they occur: in an answer that repeats the uid it complains about as well as in t
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import quote, unquote
 
 import msgspec
 
 MASK = "***"
+SHORTEST_END = 4  # characters of a response_url's last segment; what is shorter is a number, and no secret
 
 # mod_tokens, mod_cdrs CdrToken: what names a driver's card or contract.
 _PERSONAL = {"contract_id", "visual_number", "group_id", "auth_id"}
+_SECRET = {"token", "response_url"}
 _OF_AN_EVSE = {
     "connectors",
     "evse_id",
@@ -26,9 +28,27 @@ _OF_AN_EVSE = {
 # mod_tokens: {tokens}/{country_code}/{party_id}/{token_uid}, and {tokens}/{token_uid}/authorize.
 _IN_PATH = re.compile(r"/tokens/(?:[A-Za-z]{2}/[^/]{3}/([^/?#]+)|([^/?#]+)/authorize)", re.IGNORECASE)
 _RAW = re.compile(
-    r'"(?:uid|token|response_url|contract_id|visual_number|group_id|auth_id)"\s*:\s*"((?:[^"\\]|\\.)*)',
+    r'"(uid|token|response_url|contract_id|visual_number|group_id|auth_id)"\s*:\s*"((?:[^"\\]|\\.)*)',
     re.IGNORECASE,
 )
+
+
+def secret_values(*bodies: bytes | str | None) -> set[str]:
+    """What nobody may read who is no party to it, not even whoever may see personal data.
+
+    Credentials tokens and the secret ends of response_urls.
+    """
+    found = set()
+    for body in bodies:
+        if body and _may_hold_a_secret(body):
+            found |= {value for name, value in _named(body) if name in _SECRET}
+    return {value for value in found if value.strip()}
+
+
+def _may_hold_a_secret(body: bytes | str) -> bool:
+    if isinstance(body, str):
+        return '"token"' in body or '"response_url"' in body
+    return b'"token"' in body or b'"response_url"' in body
 
 
 def private_values(*bodies: bytes | str | None, path: str = "") -> set[str]:
@@ -36,21 +56,23 @@ def private_values(*bodies: bytes | str | None, path: str = "") -> set[str]:
     found = {unquote(uid) for match in _IN_PATH.finditer(path) for uid in match.groups() if uid}
     for body in bodies:
         if body:
-            found |= set(_values(body))
+            found |= {value for _, value in _named(body)}
     return {value for value in found if value.strip()}
 
 
-def _values(body: bytes | str) -> Iterator[str]:
+def _named(body: bytes | str) -> Iterator[tuple[str, str]]:
+    """Each private value with the name of its field."""
     try:
         raw = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         text = body if isinstance(body, str) else body.decode(errors="replace")
-        yield from _RAW.findall(text)
+        for name, value in _RAW.findall(text):
+            yield name.lower(), _secret_end(value) if name.lower() == "response_url" else value
         return
     yield from _walk(raw, "")
 
 
-def _walk(raw: Any, above: str) -> Iterator[str]:
+def _walk(raw: Any, above: str) -> Iterator[tuple[str, str]]:
     """`above` is the name of the field that holds this; lists hand on their own."""
     if isinstance(raw, list):
         for item in raw:
@@ -60,27 +82,35 @@ def _walk(raw: Any, above: str) -> Iterator[str]:
             if isinstance(value, dict | list):
                 yield from _walk(value, name)
             elif isinstance(value, str | int) and _is_private(name, raw, above):
-                yield _secret_end(str(value)) if name == "response_url" else str(value)
+                yield name, _secret_end(str(value)) if name == "response_url" else str(value)
 
 
 def _is_private(name: str, holder: dict[str, Any], above: str) -> bool:
     if name == "uid":
         # An EVSE has a uid as well, and that is on the charger's sticker.
         return above != "evses" and not _OF_AN_EVSE.intersection(holder)
-    return name in _PERSONAL or name in ("token", "response_url")
+    return name in _PERSONAL or name in _SECRET
 
 
 def _secret_end(url: str) -> str:
-    return url.rstrip("/").rpartition("/")[2]
+    """Of a response_url: whoever knows it could send a result there."""
+    end = url.rstrip("/").rpartition("/")[2]
+    return end if len(end) >= SHORTEST_END else ""
 
 
 def masked(text: str, values: Iterable[str]) -> str:
     """The text without these values, however they are spelled or encoded; words that merely hold one stay."""
+    return masker(values)(text)
+
+
+def masker(values: Iterable[str]) -> Callable[[str], str]:
+    """The same for many texts."""
     forms = {form for value in values for form in (value, quote(value, safe=""), _escaped(value)) if form}
     if not forms:
-        return text
+        return str
     longest_first = "|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True))
-    return re.sub(rf"(?<![A-Za-z0-9])(?:{longest_first})(?![A-Za-z0-9])", MASK, text, flags=re.IGNORECASE)
+    pattern = re.compile(rf"(?<![A-Za-z0-9])(?:{longest_first})(?![A-Za-z0-9])", re.IGNORECASE)
+    return lambda text: pattern.sub(MASK, text)
 
 
 def _escaped(value: str) -> str:

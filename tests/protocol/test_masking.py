@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ocpi_hub.protocol.masking import masked, private_values
+from ocpi_hub.protocol.masking import masked, private_values, secret_values
 
 TOKEN = {
     "country_code": "DE",
@@ -23,6 +23,7 @@ TOKEN = {
         ({"token": TOKEN, "location_id": "LOC1"}, "", {"012345AF", "DE-MSP-C1"}),
         ({"token": "c2VjcmV0", "url": "https://x.example/versions"}, "", {"c2VjcmV0"}),
         ({"response_url": "https://x.example/commands/START_SESSION/77aa"}, "", {"77aa"}),
+        ({"response_url": "https://x.example/results/1", "connector_id": "1"}, "", set()),
         ([TOKEN | {"uid": 1234567}], "", {"1234567", "DE-MSP-C1"}),
         ({"evses": [{"uid": "EVSE1", "status": "AVAILABLE"}], "id": "LOC1"}, "", set()),
         ({"uid": "EVSE1", "connectors": [], "status": "AVAILABLE"}, "", set()),
@@ -59,3 +60,11 @@ def test_they_are_masked_wherever_and_however_they_stand(text, left):
 
 def test_without_private_values_a_text_stays():
     assert masked("anything", set()) == "anything"
+
+
+def test_secrets_are_what_no_reader_may_see():
+    credentials = json.dumps({"token": "c2VjcmV0", "url": "https://x.example/versions"})
+    command = json.dumps({"response_url": "https://x.example/77aa", "token": TOKEN})
+
+    assert secret_values(credentials, command.encode(), None) == {"c2VjcmV0", "77aa"}
+    assert secret_values(json.dumps(TOKEN)) == set()
