@@ -165,6 +165,22 @@ if HUB_ALERT_URL and not _url("HUB_ALERT_URL", HUB_ALERT_URL, "http", "https").h
     MISREAD_SETTINGS.append("HUB_ALERT_URL names no host")
 HUB_OPERATORS = _list("HUB_OPERATORS")  # addresses that get the daily digest of error reports
 HUB_DIGEST_HOUR = _number("HUB_DIGEST_HOUR", 6)  # in UTC
+# Every request and answer, in and out: full, headers (no bodies) or off.
+HUB_JOURNAL = _env("HUB_JOURNAL", "full").lower()
+DEFAULT_JOURNAL_DAYS = {"drivers": 30, "invoices": 90, "places": 7, "connections": 90}
+
+
+def _days() -> dict[str, int]:
+    """How long the journal keeps each kind of data; what is not named keeps its default."""
+    try:
+        named = dict(part.split(":") for part in _list("HUB_JOURNAL_DAYS"))
+        return DEFAULT_JOURNAL_DAYS | {kind.strip().lower(): int(days) for kind, days in named.items()}
+    except ValueError:
+        MISREAD_SETTINGS.append("HUB_JOURNAL_DAYS is not a comma list such as drivers:30,invoices:90")
+        return DEFAULT_JOURNAL_DAYS
+
+
+HUB_JOURNAL_DAYS = _days()
 
 TRUSTED_PROXIES: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
 for _proxy in _list("TRUSTED_PROXIES"):
@@ -223,6 +239,7 @@ INSTALLED_APPS = [
     "ocpi_hub.apps.HubConfig",
     "ocpi_hub.partners",
     "ocpi_hub.errorreports",
+    "ocpi_hub.journal",
     "ocpi_hub.exchange",
     "credentials",
     *OCPI_MODULES,

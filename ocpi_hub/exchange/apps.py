@@ -20,10 +20,13 @@ def plan_upkeep() -> None:
     """Chores, each for itself, so that one that fails keeps none of the others from being done."""
     from ocpi_hub.errorreports import states
     from ocpi_hub.exchange import partitions, retention, store, tally, upkeep
+    from ocpi_hub.journal import partitions as journal
 
     hour = timedelta(hours=1)
     upkeep.every("prepare the days of attempts", hour, partitions.prepare)
     upkeep.every("drop old days of attempts", hour, partitions.drop_old)
+    upkeep.every("prepare the days of the journal", hour, journal.prepare)
+    upkeep.every("drop old days of the journal", hour, journal.drop_old)
     upkeep.every("delete finished messages", hour, partitions.delete_finished)
     upkeep.every("delete tombstones", hour, lambda: store.forget_deleted(timezone.now()))
     upkeep.every("resolve and delete error reports", hour, lambda: states.upkeep(timezone.now()))

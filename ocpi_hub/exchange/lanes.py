@@ -26,6 +26,7 @@ from ocpi_hub.exchange.outcomes import LEASE, Done, flush, put_back
 from ocpi_hub.exchange.parcels import Parcel, pack
 from ocpi_hub.exchange.transports import InsideTransaction
 from ocpi_hub.exchange.verdicts import HUB_FAULT, Result, Verdict
+from ocpi_hub.journal import recording
 from ocpi_hub.logs import current_ids
 from ocpi_hub.partners.models import Platform, Status
 from ocpi_hub.protocol.headers import MessageIDs
@@ -140,7 +141,8 @@ def _try(platform: Platform, parcel: Parcel) -> Done:
     mark = current_ids.set(MessageIDs(delivery.message.request_id, delivery.message.correlation_id))
     try:
         now = timezone.now()
-        result = _attempt(platform, parcel, now)
+        with recording.of_delivery(delivery.pk):
+            result = _attempt(platform, parcel, now)
         _measure(platform, delivery.module, result)
         if result.verdict is not Verdict.DELIVERED:
             logger.info("delivery %s to %s: %s", delivery.pk, delivery.to_party, result.outcome)

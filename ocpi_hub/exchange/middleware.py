@@ -4,11 +4,13 @@ Errors elsewhere are envelopes as well, outside the pages for people: whoever mi
 """
 
 import logging
+import time
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from ocpi_hub.exchange.exceptions import NOTHING_HERE
+from ocpi_hub.journal import recording
 from ocpi_hub.logs import current_ids
 from ocpi_hub.protocol.envelope import StatusCode, envelope
 from ocpi_hub.protocol.headers import MessageIDs
@@ -35,6 +37,7 @@ class OCPIMiddleware:
             response = self.get_response(request)
             fine = response.status_code < 400 or request.path_info.startswith(FOR_PEOPLE)
             return response if fine else in_envelope(response)
+        at, started = time.time(), time.monotonic()
         ids = MessageIDs.from_headers(request.headers)
         request.message_ids = ids  # type: ignore[attr-defined]
         mark = current_ids.set(ids)
@@ -44,6 +47,7 @@ class OCPIMiddleware:
             current_ids.reset(mark)
         for name, value in ids.as_headers().items():
             response[name] = value
+        recording.came_in(request, response, ids, at, time.monotonic() - started)
         return response
 
 

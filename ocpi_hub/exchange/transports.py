@@ -10,6 +10,7 @@ from django.conf import settings
 
 from ocpi_hub.connections import InsideTransaction as InsideTransaction
 from ocpi_hub.connections import release_connection as release_connection
+from ocpi_hub.journal.recording import Watch
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.partners.throttling import bulkhead
 from ocpi_hub.protocol.client import PlatformClient
@@ -41,14 +42,16 @@ def client_for(platform: Platform) -> PlatformClient:
         kept = _clients.get(platform.pk)
         if kept and kept[0] == terms and transport is None:
             return kept[1]
+        token = platform.token
         client = PlatformClient(
-            platform.token,
+            token,
             base64=terms.base64,
             allow_private=settings.HUB_ALLOW_PRIVATE_URLS,
             connect_timeout=terms.connect_timeout,
             total_timeout=terms.total_timeout,
             max_connections=terms.connections,
             transport=transport,
+            watch=Watch(platform.pk, token),
         )
         # The old client is not closed here: a request of another thread may still be running on it.
         _clients[platform.pk] = (terms, client)
@@ -74,6 +77,7 @@ def new_client(token: str, *, base64: bool = True) -> PlatformClient:
         connect_timeout=settings.HUB_CONNECT_TIMEOUT,
         total_timeout=settings.HUB_TOTAL_TIMEOUT,
         transport=transport,
+        watch=Watch(None, token, "credentials"),
     )
 
 

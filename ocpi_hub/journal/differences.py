@@ -1,0 +1,91 @@
+"""What came in against what went out: two JSON documents, compared by their values and not by how they are written."""
+
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import msgspec
+
+_DECODER = msgspec.json.Decoder(float_hook=Decimal)
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+
+class Line(NamedTuple):
+    """One line of a document written out; a marked one is otherwise on the other side."""
+
+    text: str
+    marked: bool = False
+
+
+class Difference(NamedTuple):
+    """A place such as $.evses[0].status, and its two values as JSON; None: it is not there."""
+
+    place: str
+    came: str | None
+    went: str | None
+
+
+def parsed(body: str) -> Any:
+    """The document, or None when it is none."""
+    try:
+        return _DECODER.decode(body) if body else None
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
+def differences(came: Any, went: Any, place: str = "$") -> Iterator[Difference]:
+    """Each place where the two are not the same; numbers compare by value, so 1 is 1.0."""
+    if isinstance(came, dict) and isinstance(went, dict):
+        for name in dict.fromkeys([*came, *went]):
+            yield from _below(came, went, name, f"{place}.{name}")
+    elif isinstance(came, list) and isinstance(went, list):
+        for number in range(max(len(came), len(went))):
+            yield from _below(dict(enumerate(came)), dict(enumerate(went)), number, f"{place}[{number}]")
+    elif came != went or isinstance(came, bool) != isinstance(went, bool):
+        yield Difference(place, written(came), written(went))
+
+
+def _below(came: dict[Any, Any], went: dict[Any, Any], name: Any, place: str) -> Iterator[Difference]:
+    if name in came and name in went:
+        yield from differences(came[name], went[name], place)
+    elif name in came:
+        yield Difference(place, written(came[name]), None)
+    else:
+        yield Difference(place, None, written(went[name]))
+
+
+def written(value: Any) -> str:
+    return _ENCODER.encode(value).decode()
+
+
+def lines(
+    value: Any, marked: AbstractSet[str] = frozenset(), place: str = "$", indent: str = "", head: str = ""
+) -> Iterator[Line]:
+    """The document, a value a line; marked are the places of differences and all below them."""
+    mark = place in marked
+    if isinstance(value, dict) and value:
+        below = {f"{place}.{name}" for name in value} if mark else set()
+        yield from _block(value.items(), "{}", marked | below, place, indent, head)
+    elif isinstance(value, list) and value:
+        below = {f"{place}[{number}]" for number in range(len(value))} if mark else set()
+        yield from _block(enumerate(value), "[]", marked | below, place, indent, head)
+    else:
+        yield Line(f"{indent}{head}{written(value)}", mark)
+
+
+def _block(
+    items: Iterable[tuple[Any, Any]],
+    brackets: str,
+    marked: AbstractSet[str],
+    place: str,
+    indent: str,
+    head: str,
+) -> Iterator[Line]:
+    yield Line(f"{indent}{head}{brackets[0]}", place in marked)
+    for name, value in items:
+        is_named = isinstance(name, str)
+        label = f"{written(name)}: " if is_named else ""
+        inside = f"{place}.{name}" if is_named else f"{place}[{name}]"
+        yield from lines(value, marked, inside, indent + "  ", label)
+    yield Line(f"{indent}{brackets[1]}", place in marked)
