@@ -1,4 +1,4 @@
-"""The admin of the hub: Django's, with the page that answers why a partner has not got something."""
+"""The admin of the hub: Django's, with the pages that tell where a message went and why a partner has not got one."""
 
 from typing import Any
 
@@ -9,23 +9,38 @@ from django.urls import URLPattern, URLResolver, path, reverse
 
 class HubAdminSite(AdminSite):
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        from ocpi_hub.exchange.admin.questions import why_not  # models are there by now
+        from ocpi_hub.exchange.admin.journeys import journey  # models are there by now
+        from ocpi_hub.exchange.admin.questions import why_not
 
-        return [path("why-not/", self.admin_view(why_not), name="why_not"), *super().get_urls()]
+        return [
+            path("why-not/", self.admin_view(why_not), name="why_not"),
+            path("journey/", self.admin_view(journey), name="journey"),
+            *super().get_urls(),
+        ]
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[dict[str, Any]]:
-        """The page stands among those of the exchange, on the index and at the side; what goes wrong stands first."""
+        """The pages stand among those of the exchange, on the index and at the side; what goes wrong stands first."""
         from ocpi_hub.errorreports.models import ErrorReport
-        from ocpi_hub.exchange.admin.questions import may_ask
 
         found = super().get_app_list(request, app_label)
         found.sort(key=lambda app: app["app_label"] != "errorreports")
         for app in found:
-            if app["app_label"] == "exchange" and may_ask(request.user):
-                app["models"].insert(0, _entry("Why not", reverse("admin:why_not", current_app=self.name)))
+            if app["app_label"] == "exchange":
+                app["models"] = [*self._questions(request), *app["models"]]
             if app["app_label"] == "errorreports":
                 app["models"][0]["name"] = f"Error reports ({ErrorReport.objects.open().count()} open)"
         return found
+
+    def _questions(self, request: HttpRequest) -> list[dict[str, Any]]:
+        from ocpi_hub.exchange.admin.journeys import may_follow
+        from ocpi_hub.exchange.admin.questions import may_ask
+
+        pages = (("Journey", "journey", may_follow), ("Why not", "why_not", may_ask))
+        return [
+            _entry(name, reverse(f"admin:{page}", current_app=self.name))
+            for name, page, may in pages
+            if may(request.user)
+        ]
 
 
 def _entry(name: str, url: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from ocpi_hub.errorreports.models import Digest
 from ocpi_hub.exchange import sync
 from ocpi_hub.exchange.models import Attempt, DeadLetterAction, Delivery, Lane, Pull, RepairRule
 from ocpi_hub.exchange.ownedobject import OwnedObject
+from ocpi_hub.journal.models import Look
 from ocpi_hub.partners import agreements
 from ocpi_hub.partners.models import IssuedToken, Party, Platform, Status
 from tests import examples
@@ -50,6 +51,7 @@ def traffic(cpo: Partner, emsp: Partner, deliver: object) -> None:
         [occurrences.Noted("delivery.refused", emsp.platform.pk, "locations", "LOC2 was refused")]
     )
     Digest.objects.create(day=timezone.now().date(), platform=emsp.platform)
+    Look.objects.create(who="somebody", asked="LOC1", correlation_ids=["c"])
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from typing import Any
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from ocpi_hub.exchange.admin.journeys import link_to
 from ocpi_hub.exchange.admin.pages import SHORT_STATES, link, pretty, table
 from ocpi_hub.exchange.callbacks import ACCEPTED, results_of
 from ocpi_hub.exchange.models import Callback, Delivery, Message
@@ -19,7 +20,13 @@ def trace(callback: Callback) -> SafeString:
 
 
 def _steps(callback: Callback) -> Iterator[Step]:
-    asked = f"from {callback.from_party} to {callback.to_party}, {callback.correlation_id}"
+    asked = format_html(
+        "from {} to {}, {} {}",
+        callback.from_party,
+        callback.to_party,
+        callback.correlation_id,
+        link_to(callback.correlation_id),
+    )
     yield _step(callback.created_at, "request", asked, _content(callback.request))
     if callback.status_code is not None:
         yield _step(callback.answered_at, "direct answer", answer_of(callback), _content(callback.reply))

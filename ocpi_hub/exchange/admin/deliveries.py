@@ -11,6 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from ocpi_hub.exchange import deadletters, whynot
+from ocpi_hub.exchange.admin.journeys import link_to
 from ocpi_hub.exchange.admin.pages import SHORT_STATES, ReadOnlyAdmin, link, list_link, pretty, short, table
 from ocpi_hub.exchange.lanebreaker import FAILURES_TO_OPEN
 from ocpi_hub.exchange.models import Attempt, DeadLetter, Delivery, Lane, Message
@@ -28,7 +29,7 @@ class MessageAdmin(ReadOnlyAdmin):
     search_help_text = "a correlation or request id, or the beginning of a path such as NL/ABC/LOC1"
     list_select_related = ["source"]
     exclude = ["body", "row_id"]
-    readonly_fields = ["content", "went_to"]
+    readonly_fields = ["journey", "content", "went_to"]
 
     @admin.display(description="path", ordering="path")
     def place(self, row: Message) -> SafeString:
@@ -39,6 +40,10 @@ class MessageAdmin(ReadOnlyAdmin):
         return (
             pretty(row.body) if row.body else format_html("<em>{}</em>", "the state at the time of delivery")
         )
+
+    @admin.display(description="every hop")
+    def journey(self, row: Message) -> SafeString:
+        return link_to(row.correlation_id)
 
     @admin.display(description="deliveries")
     def went_to(self, row: Message) -> SafeString:
@@ -61,9 +66,9 @@ class DeliveryAdmin(ReadOnlyAdmin):
     fields = [
         "platform", "lane", "to_party", "message", "module", "key", "parent_key", "path", "variant", "state",
         "first_try", "origin", "tries", "next_try", "claimed_at", "reason", "created_at", "finished_at",
-        "attempts",
+        "journey", "attempts",
     ]  # fmt: skip
-    readonly_fields = ["lane", "first_try", "origin", "next_try", "attempts"]
+    readonly_fields = ["lane", "first_try", "origin", "next_try", "journey", "attempts"]
     actions = ["retry"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
@@ -115,6 +120,10 @@ class DeliveryAdmin(ReadOnlyAdmin):
     @admin.display(description="came by")
     def origin(self, row: Delivery) -> str:
         return str(Delivery.Priority(row.priority).label)
+
+    @admin.display(description="every hop")
+    def journey(self, row: Delivery) -> SafeString:
+        return link_to(row.message.correlation_id)
 
     @admin.display(description="attempts")
     def attempts(self, row: Delivery) -> SafeString:
@@ -190,7 +199,7 @@ class AttemptAdmin(ReadOnlyAdmin):
     list_filter = [ByPlatform, "method", "http_status", "status_code"]
     search_fields = ["correlation_id__exact", "request_id__exact", "url__icontains"]
     search_help_text = "a correlation or request id, or a part of the path such as NL/ABC/LOC1"
-    readonly_fields = ["partner", "delivery"]
+    readonly_fields = ["partner", "delivery", "journey"]
     exclude = ["platform_id", "delivery_id"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
@@ -224,6 +233,10 @@ class AttemptAdmin(ReadOnlyAdmin):
     @admin.display(description="ms", ordering="milliseconds")
     def took(self, row: Attempt) -> int:
         return row.milliseconds
+
+    @admin.display(description="every hop")
+    def journey(self, row: Attempt) -> SafeString:
+        return link_to(row.correlation_id)
 
     @admin.display(description="delivery")
     def delivery(self, row: Attempt) -> SafeString:

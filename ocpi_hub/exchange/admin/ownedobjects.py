@@ -11,6 +11,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from ocpi_hub.exchange import whynot
+from ocpi_hub.exchange.admin.journeys import address_of as journeys_of
+from ocpi_hub.exchange.admin.journeys import may_follow
 from ocpi_hub.exchange.admin.pages import ReadOnlyAdmin, link, list_link, pretty, table
 from ocpi_hub.exchange.admin.questions import may_ask, question_about
 from ocpi_hub.exchange.findings import plain
@@ -105,6 +107,8 @@ class OwnedObjectAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         if obj and obj.id_field and may_ask(request.user):
             context["question"] = question_about(obj)
+        if obj and obj.id_field and may_follow(request.user):
+            context["journeys"] = journeys_of(f"{obj.module}/{obj.own_address.parent.path}")
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     @admin.display(description="owner", ordering="owner_key")
