@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from ocpi_hub.days import Days
 from ocpi_hub.journal.kinds import Kind
+from ocpi_hub.journal.models import Look
 
 logger = logging.getLogger(__name__)
 
@@ -20,8 +21,9 @@ def prepare(today: date | None = None) -> dict[Kind, list[date]]:
 
 
 def drop_old(today: date | None = None) -> dict[Kind, list[date]]:
-    """Drop the days that are older than HUB_JOURNAL_DAYS says of their kind."""
+    """Drop the days that are older than HUB_JOURNAL_DAYS says of their kind, and looks after HUB_AUDIT_DAYS."""
     today = today or timezone.now().date()
+    Look.objects.filter(at__date__lt=today - timedelta(days=settings.HUB_AUDIT_DAYS)).delete()
     return {
         kind: days.drop_before(today - timedelta(days=settings.HUB_JOURNAL_DAYS[kind]))
         for kind, days in KINDS.items()

@@ -9,7 +9,7 @@ from django.utils import timezone
 from ocpi_hub.exchange import upkeep
 from ocpi_hub.journal import partitions
 from ocpi_hub.journal.kinds import Kind, kind_of
-from ocpi_hub.journal.models import Hop
+from ocpi_hub.journal.models import Hop, Look
 
 pytestmark = pytest.mark.django_db
 DAY = date(2031, 5, 10)
@@ -71,6 +71,17 @@ def test_each_kind_is_dropped_when_its_own_time_is_over(settings):
     assert dropped[Kind.DRIVERS][-1] == DAY
     assert dropped[Kind.PLACES][-1] == DAY + timedelta(days=1)
     assert tables() == ["journal_hop_invoices_2031_05_10", "journal_hop_connections_2031_05_10"]
+
+
+def test_who_looked_is_known_as_long_as_what_was_done_with_dead_letters(settings):
+    settings.HUB_AUDIT_DAYS = 10
+    for day in (DAY, DAY + timedelta(days=1)):
+        at = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+        Look.objects.create(at=at, who=str(day), asked="S1", correlation_ids=["c"])
+
+    partitions.drop_old(DAY + timedelta(days=11))
+
+    assert [look.who for look in Look.objects.all()] == ["2031-05-11"]
 
 
 def test_the_upkeep_prepares_and_drops(settings):
