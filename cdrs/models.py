@@ -29,6 +29,8 @@ class CDR(OwnedObject):
     immutable = True
     kept_by = "HUB_CDR_DAYS"
     push_method = "POST"
+    receiver_url_field = "receiver_url"
+    asked_back = True
     copied = (
         "start_date_time", "end_date_time", "session_id", "auth_method", "authorization_reference", "currency",
         "total_energy", "total_time", "credit", "credit_reference_id",
@@ -55,7 +57,7 @@ class CDR(OwnedObject):
     token_type = models.CharField(max_length=11, default="")
     contract_id = models.CharField(max_length=36, default="")
     receiver_url = models.TextField(
-        db_default="", blank=True, help_text="where the party that it was sent to directly has it"
+        db_default="", blank=True, help_text="where the party that it was sent to says that it has it"
     )
 
     class Meta(OwnedObject.Meta):

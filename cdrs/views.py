@@ -2,7 +2,6 @@
 
 import logging
 from typing import Any
-from urllib.parse import urljoin
 
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,20 +11,19 @@ from ocpi_hub.exchange import outbox, refusals, relay, store
 from ocpi_hub.exchange.exceptions import NOTHING_HERE, HubError, NotFound, Unanswered
 from ocpi_hub.exchange.models import Delivery, Message
 from ocpi_hub.exchange.ownedobject import Address, OwnedObject
+from ocpi_hub.exchange.receiverurls import at_its_endpoint, url_in
 from ocpi_hub.exchange.renderers import answer
 from ocpi_hub.exchange.store import Contradiction
 from ocpi_hub.exchange.upserts import Stored
 from ocpi_hub.exchange.verdicts import says_it_is_there
 from ocpi_hub.exchange.views import NO_METHODS, ReceiverView, SenderView, Write
 from ocpi_hub.partners.models import Platform
-from ocpi_hub.protocol.client import Answer, join, same_origin
-from ocpi_hub.protocol.codec import InvalidObject, MalformedJSON, check
+from ocpi_hub.protocol.client import join
+from ocpi_hub.protocol.codec import InvalidObject, check
 from ocpi_hub.protocol.envelope import StatusCode
 from ocpi_hub.protocol.types import CdrID, PartyRef
 
 logger = logging.getLogger(__name__)
-
-LONGEST_URL = 2_000  # that a receiver may give as the place where it keeps a CDR
 
 
 class CDRsSender(SenderView):
@@ -97,8 +95,8 @@ class CDRsReceiver(ReceiverView):
             raise HubError(
                 f"{self.route.to} has not said where it keeps this CDR; without OCPI-to the hub shows it"
             )
-        url = joined(endpoint, row.receiver_url)
-        if not same_origin(url, endpoint):
+        url = at_its_endpoint(endpoint, row.receiver_url)
+        if not url:
             raise HubError(
                 f"{self.route.to} keeps this CDR elsewhere than at its endpoint, where the hub does not go"
             )
@@ -141,28 +139,3 @@ def add(
         # As everywhere in a URL, which its Location is to be.
         raise InvalidObject("$.id", "begins or ends with a blank")
     return store.add(model, address, incoming, source, audience)
-
-
-def url_in(found: Answer) -> str:
-    """Where a receiver says that it keeps a CDR: its Location header, else a URL in its body (interpretations, P91)."""
-    header = str(found.headers.get("Location", "")).strip()
-    url = header or _url_of(found.data)
-    return url if len(url) <= LONGEST_URL and url.isprintable() else ""
-
-
-def _url_of(data: bytes) -> str:
-    try:
-        value = store.parse(data)
-    except (InvalidObject, MalformedJSON):
-        return ""
-    return (
-        value.strip() if isinstance(value, str) and value.lower().startswith(("http://", "https://")) else ""
-    )
-
-
-def joined(endpoint: str, url: str) -> str:
-    """An absolute URL: a Location may be relative to where the POST went. Empty when it is none."""
-    try:
-        return urljoin(endpoint, url)
-    except ValueError:
-        return ""

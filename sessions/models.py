@@ -28,6 +28,7 @@ class Session(OwnedObject):
     owner_role = "CPO"
     audience_roles = ("EMSP",)
     addressed = True
+    asked_back = True
     appended = {"charging_periods": mark_of}
     final = ("status", "COMPLETED")
     copied = (

@@ -12,6 +12,7 @@ from ocpi_hub.exchange import transports
 from ocpi_hub.exchange.models import Callback, Delivery
 from ocpi_hub.exchange.ownedobject import OwnedObject
 from ocpi_hub.exchange.parcels import Parcel, content_of, is_kept, routing_of, segments, url_of, with_variant
+from ocpi_hub.exchange.receiverurls import url_in
 from ocpi_hub.exchange.verdicts import (
     NO_ENDPOINT,
     UNREADABLE,
@@ -61,6 +62,8 @@ def attempt(platform: Platform, parcel: Parcel, now: datetime) -> Result:
         return _with_evidence(result, parcel, body, b"")
     token = "" if answer.ok else platform.token  # of interest only where a complaint may repeat it
     result = _in_context(parcel, answer, judge(answer, now, token))._replace(method=method, url=url, ids=ids)
+    if parcel.model and parcel.model.receiver_url_field and result.verdict is Verdict.DELIVERED:
+        result = result._replace(receiver_url=url_in(answer))
     may_lack_it = method == "PATCH" or delivery.key != delivery.parent_key
     if result.verdict is Verdict.PERMANENT and may_lack_it and parcel.model:
         result = _after_refused_change(client, parcel, parcel.model, result)

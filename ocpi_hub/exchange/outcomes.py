@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from ocpi_hub.exchange import deadletters, lanebreaker
+from ocpi_hub.exchange import deadletters, lanebreaker, receiverurls
 from ocpi_hub.exchange.models import Attempt, Delivery, Lane
 from ocpi_hub.exchange.parcels import is_kept
 from ocpi_hub.exchange.verdicts import Result, Verdict, jitter, next_attempt
@@ -37,6 +37,13 @@ def flush(lane: Lane, done: list[Done], claimed: list[Delivery]) -> bool:
         if failures_before is None:
             return False
         Attempt.objects.bulk_create([_row(item) for item in done if item.result.method])
+        receiverurls.note(
+            [
+                (item.delivery.module, item.delivery.row_id, item.result.receiver_url)
+                for item in done
+                if item.result.receiver_url
+            ]
+        )
         for item in done:
             if item.result.verdict is not Verdict.DELIVERED:
                 _settle(lane, item, now)

@@ -124,6 +124,10 @@ class OwnedObject(models.Model):
     copied: ClassVar[tuple[str, ...]] = ()  # columns that hold the field of that name
     addressed: ClassVar[bool] = False  # each object is for one party, see audience_of()
     push_method: ClassVar[str] = "PUT"  # how the whole object is pushed
+    asked_back: ClassVar[bool] = False  # whether a receiver can be asked whether it still has what it got
+    receiver_url_field: ClassVar[str] = (
+        ""  # the column of the URL at which the one receiver says that it has it
+    )
     immutable: ClassVar[bool] = False  # never changes once it is there, and is kept until it is delivered
     deletable: ClassVar[bool] = False  # its owner may delete it
     final: ClassVar[tuple[str, str] | None] = None  # column and value of an object that changes no more
@@ -215,6 +219,20 @@ class OwnedObject(models.Model):
             readers = [party.key for party in parties if cls.is_for(set(party.roles))]
             shares = (shared_with(own, [asking] if asking in readers else readers, terms, cls.module),)
         return Visible(shares, None if variants == cls.variants else variants)
+
+    @classmethod
+    def pushed_to(cls, platform: Platform) -> Visible:
+        """All that this platform is to have by pushes: what it may read, and what is for one of its parties alone.
+
+        As outbox.py sends it: a copy that came through to one party stays in no list, and is kept up to date there;
+        what is for a party behind another hub goes to that hub.
+        """
+        seen = cls.visible_to(platform)
+        if not cls.routed:
+            return seen
+        keys = frozenset(party.key for party in platform.parties.all())
+        alone = addressed_to(keys, Terms.of(keys), cls.module)
+        return Visible(alone) if cls.addressed else seen._replace(shares=(*seen.shares, *alone))
 
     @classmethod
     def withheld_from(cls, owner_key: str) -> set[int]:

@@ -50,6 +50,7 @@ class Result(NamedTuple):
     answer: str = ""
     refused: bool = False  # the partner is well, and refuses this: what it lacks follows
     widen: bool = False  # the partner lacks the parent: send the whole object
+    receiver_url: str = ""  # where it says that it keeps what was posted
 
 
 class Decision(NamedTuple):
