@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 EXPANSION_LOCK = 0x0C9101  # one expansion at a time keeps the messages of an object in order
 BATCH = 500  # messages expanded in one transaction
+DIRECTLY = "its owner delivered it directly"  # why a delivery is not needed any more
 _SET_LATER = ("id", "created_at", "expanded_at")  # columns of a message that the database fills in
 
 
@@ -109,6 +110,7 @@ def cover(model: type[OwnedObject], address: Address, audience: str) -> None:
         "key": address.key,
         "audience": audience,
         "now": timezone.now(),
+        "reason": DIRECTLY,
     }
     with connection.cursor() as cursor:
         cursor.execute(_COVER, parameters)
@@ -132,7 +134,7 @@ WITH covered AS (
     FROM settled WHERE id = settled.delivery_id AND state = 'FAILED'
 )
 UPDATE exchange_delivery waiting
-SET state = 'ABSORBED', finished_at = %(now)s, reason = 'its owner delivered it directly'
+SET state = 'ABSORBED', finished_at = %(now)s, reason = %(reason)s
 FROM partners_party party
 WHERE party.key = %(audience)s AND waiting.platform_id = party.platform_id AND waiting.to_party = party.key
     AND waiting.module = %(module)s AND waiting.parent_key = %(parent)s AND waiting.state = 'PENDING'
@@ -310,9 +312,12 @@ WITH object AS MATERIALIZED (
     FROM waiting part JOIN waiting whole USING (platform_id, module, parent_key)
     WHERE exchange_delivery.id = part.id AND exchange_delivery.state = 'PENDING'
         AND starts_with(part.key, whole.key || '/')
-    RETURNING whole.id
+    RETURNING whole.id, exchange_delivery.message_id
+), carried AS (
+    SELECT id, max(message_id) AS message_id FROM absorbed GROUP BY id
 )
-UPDATE exchange_delivery SET exact = false WHERE id IN (SELECT id FROM absorbed)
+UPDATE exchange_delivery SET exact = false, message_id = greatest(exchange_delivery.message_id, carried.message_id)
+FROM carried WHERE exchange_delivery.id = carried.id
 """
 
 
@@ -327,5 +332,11 @@ def _insert(messages: list[int], found: list[Receiver]) -> set[int]:
     with connection.cursor() as cursor:
         cursor.execute(_INSERT, parameters)
         reached = {row[0] for row in cursor.fetchall()}
-        cursor.execute(_ABSORB, parameters)
+    absorb(messages, [receiver.platform_id for receiver in found])
     return reached
+
+
+def absorb(messages: list[int], platforms: list[int]) -> None:
+    """Of the objects of these messages, what waits as a part where the whole object waits as well."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ABSORB, {"messages": messages, "platforms": platforms})

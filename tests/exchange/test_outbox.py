@@ -398,3 +398,12 @@ def test_tokens_of_one_uid_and_two_types_are_two_objects(cpo, emsp):
         ("DE/MSP/04A1B2C3D4?APP_USER", PENDING, True),
     ]
     assert list(Delivery.objects.order_by("id").values_list("variant", flat=True)) == ["RFID", "APP_USER"]
+
+
+def test_a_whole_object_that_takes_a_part_along_carries_its_message(cpo, emsp):
+    publish(cpo.platform, body=None)
+    publish(cpo.platform, "EVSE1", method="PATCH")
+    outbox.expand()
+
+    whole = Delivery.objects.get(state="PENDING")
+    assert (whole.key, whole.message_id) == ("NL/ABC/LOC1", Message.objects.latest("id").pk)
