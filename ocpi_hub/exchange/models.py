@@ -39,7 +39,7 @@ class Message(models.Model):
         indexes = [
             models.Index(fields=["id"], name="message_waiting", condition=Q(expanded_at=None)),
             models.Index(fields=["correlation_id"], name="message_correlation"),
-            models.Index(fields=["parent_key"], name="message_parent"),
+            models.Index(fields=["parent_key", "id"], name="message_newest"),
         ]
 
     def __str__(self) -> str:
