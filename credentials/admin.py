@@ -24,6 +24,7 @@ from ocpi_hub.exchange.exceptions import OCPIError
 from ocpi_hub.exchange.models import Delivery, Lane
 from ocpi_hub.partners.claims import ClaimRefused
 from ocpi_hub.partners.models import Endpoint, Party, Platform, Status
+from ocpi_hub.proof import runs
 
 SUSPENDING = [
     "The tokens of both sides stop working at once; the partner's requests are refused.",
@@ -86,10 +87,10 @@ class PlatformAdmin(CompactAdmin):
         "name", *readonly_fields, "base64_token", "inbound_encoding", "pull_only", "requests_per_minute",
         "retry_schedule", "connect_timeout", "total_timeout", "authorize_timeout", "concurrent_relays",
         "answered_for_offline", "asked_about_unknown_tokens", "unknown_times_as_1970",
-        "reports_by_email", "report_email",
+        "reports_by_email", "report_email", "gap_policy",
     ]  # fmt: skip
     inlines = [PartyInline, EndpointInline]
-    actions = ["probe", "pull_changes", "pull_everything", "suspend", "start_over"]
+    actions = ["probe", "pull_changes", "pull_everything", "reconcile", "suspend", "start_over"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Platform]:
         return (
@@ -162,6 +163,19 @@ class PlatformAdmin(CompactAdmin):
             sync.request_pulls(row, full=full)
             self.log_change(request, row, f"asked for a {'full' if full else 'incremental'} pull")
         self.message_user(request, "The workers pull now; see Pulls for the outcome.", messages.SUCCESS)
+
+    @admin.action(description="Reconcile now: what was accepted, what it has", permissions=["change"])
+    def reconcile(self, request: HttpRequest, rows: QuerySet[Platform]) -> None:
+        for row in rows:
+            if row.status not in (Status.CONNECTED, Status.OFFLINE):
+                self.message_user(request, f"{row} is not registered.", messages.WARNING)
+            elif runs.start(row, timezone.now()) is None:
+                self.message_user(request, f"{row} is being reconciled already; see Runs.", messages.WARNING)
+            else:
+                self.log_change(request, row, "asked for a reconciliation")
+                self.message_user(
+                    request, f"{row} is reconciled within minutes; see Reconciliations.", messages.SUCCESS
+                )
 
     @admin.action(description="Suspend: end the registration, stop all traffic", permissions=["change"])
     def suspend(self, request: HttpRequest, rows: QuerySet[Platform]) -> HttpResponse | None:

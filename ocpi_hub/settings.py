@@ -181,6 +181,16 @@ def _days() -> dict[str, int]:
 
 
 HUB_JOURNAL_DAYS = _days()
+# The nightly proof that what was accepted arrived.
+HUB_PROOF_NIGHTLY = _flag("HUB_PROOF_NIGHTLY", True)  # whether workers reconcile each night by themselves
+HUB_PROOF_HOUR = _number("HUB_PROOF_HOUR", 2)  # of the day in UTC, when that begins
+HUB_PROOF_DAYS = _number("HUB_PROOF_DAYS", 7)  # whose changes are compared each night
+HUB_PROOF_LATE = _number("HUB_PROOF_LATE", 24)  # hours; what is under way for longer is a gap
+HUB_PROOF_ASK_DAYS = _number("HUB_PROOF_ASK_DAYS", 3)  # whose CDRs and Sessions partners are asked for
+HUB_PROOF_ASK_MOST = _number(
+    "HUB_PROOF_ASK_MOST", 5000
+)  # objects of one module that one is asked for a night
+HUB_PROOF_PACE = _number("HUB_PROOF_PACE", 5)  # questions to one partner in a second
 
 TRUSTED_PROXIES: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
 for _proxy in _list("TRUSTED_PROXIES"):
@@ -241,6 +251,7 @@ INSTALLED_APPS = [
     "ocpi_hub.errorreports",
     "ocpi_hub.journal",
     "ocpi_hub.exchange",
+    "ocpi_hub.proof",
     "credentials",
     *OCPI_MODULES,
 ]

@@ -19,6 +19,7 @@ from ocpi_hub.exchange.ownedobject import OwnedObject
 from ocpi_hub.journal.models import Look
 from ocpi_hub.partners import agreements
 from ocpi_hub.partners.models import IssuedToken, Party, Platform, Status
+from ocpi_hub.proof import asking, runs
 from tests import examples
 from tests.partners import Partner, enveloped
 
@@ -52,6 +53,15 @@ def traffic(cpo: Partner, emsp: Partner, deliver: object) -> None:
     )
     Digest.objects.create(day=timezone.now().date(), platform=emsp.platform)
     Look.objects.create(who="somebody", asked="LOC1", correlation_ids=["c"])
+    prove(emsp)
+
+
+def prove(partner: Partner) -> None:
+    """A reconciliation that finds what was given up, and a partner that does not allow GET."""
+    run = runs.start(partner.platform, timezone.now())
+    assert run is not None
+    runs.follow(run)
+    asking.note_refusal(partner.platform, "cdrs", "it said 405", timezone.now(), timezone.now())
 
 
 @pytest.fixture
@@ -272,7 +282,8 @@ def test_the_roles_of_a_party_are_those_of_the_specification(operator: Client, c
 
 
 FORM_OF_A_PARTNER = {
-    "name": "ABC", "inbound_encoding": "AUTO", "parties-TOTAL_FORMS": "0", "parties-INITIAL_FORMS": "0",
+    "name": "ABC", "inbound_encoding": "AUTO", "gap_policy": "LIST", "parties-TOTAL_FORMS": "0",
+    "parties-INITIAL_FORMS": "0",
     "endpoints-TOTAL_FORMS": "0", "endpoints-INITIAL_FORMS": "0",
 }  # fmt: skip
 

@@ -55,6 +55,12 @@ class Platform(models.Model):
         BASE64 = "BASE64", "Base64 only, as the specification says"
         RAW = "RAW", "raw only"
 
+    class GapPolicy(models.TextChoices):
+        """What happens when the nightly proof finds that a partner lacks something."""
+
+        LIST = "LIST", "it is listed, and an operator decides"
+        FILL = "FILL", "it is delivered once more, at once"
+
     name = models.CharField(max_length=100)
     status = models.CharField(max_length=10, choices=Status, default=Status.PLANNED)
     version = models.CharField(max_length=10, blank=True, help_text="the OCPI version this connection speaks")
@@ -119,6 +125,12 @@ class Platform(models.Model):
     )
     reports_by_email = models.BooleanField(
         default=False, help_text="once a day it is sent what went wrong and its side has to mend"
+    )
+    gap_policy = models.CharField(
+        max_length=4,
+        choices=GapPolicy,
+        default=GapPolicy.LIST,
+        help_text="what happens with what the nightly proof finds missing at it",
     )
     last_heard_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="when it last called, or answered"

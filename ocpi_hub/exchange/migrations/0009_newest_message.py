@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("exchange", "0006_tally")]
+    dependencies = [("exchange", "0008_upkeep")]
 
     operations = [
         migrations.AddIndex("message", models.Index(fields=["parent_key", "id"], name="message_newest")),

@@ -1,0 +1,14 @@
+from django.apps import AppConfig
+
+
+class ProofConfig(AppConfig):
+    name = "ocpi_hub.proof"
+    label = "proof"
+    verbose_name = "Proof of delivery"
+
+    def ready(self) -> None:
+        from ocpi_hub.exchange import sweeper
+        from ocpi_hub.proof import gaps, runs
+
+        sweeper.every_round(runs.work)
+        sweeper.every_round(gaps.close_filled)

@@ -1,0 +1,141 @@
+"""Reconciliations run each night by themselves, are resumed, and never twice at a time with one partner."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.utils import timezone
+
+from ocpi_hub.exchange import sweeper
+from ocpi_hub.partners.models import Platform
+from ocpi_hub.proof import comparison, gaps, runs, stages
+from ocpi_hub.proof.models import Gap, Run
+from tests import examples
+from tests.proof.conftest import counted, no_pause, open_gaps
+
+EVENING = datetime(2026, 11, 20, 20, tzinfo=UTC)
+NIGHT = datetime(2026, 11, 21, 2, 0, 1, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def new_process(monkeypatch):
+    monkeypatch.setattr(runs, "_begun", set())
+
+
+def test_workers_do_it_in_their_rounds():
+    assert {runs.work, gaps.close_filled} <= set(sweeper.rounds())
+
+
+def test_one_run_is_begun_each_night_with_every_partner_that_was_connected(cpo, emsp, stranger):
+    Platform.objects.filter(pk=stranger.platform.pk).update(connected_at=NIGHT)
+    Platform.objects.filter(pk=emsp.platform.pk).update(connected_at=EVENING)
+
+    assert runs.begin(NIGHT - timedelta(minutes=1)) == 0
+    assert runs.begin(NIGHT) == 2
+    assert runs.begin(NIGHT + timedelta(hours=1)) == 0
+    runs._begun.clear()
+    assert runs.begin(NIGHT + timedelta(hours=2)) == 0
+
+    nights = set(Run.objects.values_list("platform__name", "night"))
+    assert nights == {("ABC", NIGHT.date()), ("MSP", NIGHT.date())}
+
+
+def test_the_next_night_has_runs_of_its_own(emsp):
+    runs.begin(NIGHT)
+    Run.objects.update(state="DONE")
+
+    assert runs.begin(NIGHT + timedelta(days=1)) == 1
+
+
+def test_it_can_be_switched_off(emsp, settings):
+    settings.HUB_PROOF_NIGHTLY = False
+
+    assert runs.begin(NIGHT) == 0
+
+
+def test_with_one_partner_there_is_one_at_a_time(emsp):
+    first = runs.start(emsp.platform, timezone.now())
+
+    assert runs.start(emsp.platform, timezone.now()) is None
+    Run.objects.filter(pk=first.pk).update(state="DONE")
+    assert runs.start(emsp.platform, timezone.now()) is not None
+
+
+def test_a_run_is_worked_on_by_one_process_and_after_its_death_by_another(emsp):
+    runs.start(emsp.platform, timezone.now())
+    now = timezone.now()
+
+    (first,) = runs.claim(now, 4)
+    assert runs.claim(now + timedelta(minutes=2), 4) == []
+    (second,) = runs.claim(now + timedelta(minutes=4), 4)
+
+    with pytest.raises(stages.LeaseLost):
+        stages.advance(first, no_pause)
+    stages.advance(second, no_pause)
+    assert Run.objects.get().module == "locations"
+
+
+def test_a_run_that_is_broken_off_counts_nothing_twice_and_forgets_nothing(
+    emsp, held, send_cdrs, monkeypatch, reconcile
+):
+    send_cdrs(*(f"CDR{number}" for number in range(1, 13)))
+    for number in (3, 7):
+        del held[f"/kept/CDR{number}"]
+    monkeypatch.setattr(comparison, "STRIDE", 5)
+    monkeypatch.setattr(stages, "ASKED_AT_ONCE", 4)
+    runs.start(emsp.platform, timezone.now(), module="cdrs")
+
+    steps = 0
+    while Run.objects.get().state == "RUNNING":
+        (run,) = runs.claim(timezone.now() + steps * timedelta(minutes=5), 1)  # the last process died
+        stages.advance(run, no_pause)
+        steps += 1
+
+    assert steps > 6
+    found = {"accepted": 12, "acknowledged": 12, "asked": 12, "held": 10, "lost": 2, "gaps": 2}
+    assert counted(emsp, "cdrs") == found
+    assert open_gaps(emsp) == {"cdrs/NL/ABC/CDR3": "LOST", "cdrs/NL/ABC/CDR7": "LOST"}
+    run = Run.objects.get()
+    assert (run.compared, run.asked, run.gaps) == (12, 12, 2)
+
+
+def test_a_fault_of_the_hub_is_tried_again_from_there_and_in_the_end_given_up(emsp, monkeypatch):
+    def fault(run, pause):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(stages, "advance", fault)
+    runs.start(emsp.platform, timezone.now())
+
+    for failures in (1, 2, 3, 4, 5):
+        (run,) = runs.claim(timezone.now(), 1)
+        runs.turn(run, no_pause)
+        row = Run.objects.get()
+        assert (row.failures, row.holder, row.error) == (
+            failures,
+            "",
+            "a fault of the hub: ZeroDivisionError",
+        )
+        assert row.state == ("FAILED" if failures == 5 else "RUNNING")
+        Run.objects.update(next_at=timezone.now())
+
+
+def test_gaps_of_modules_that_are_not_pushed_any_more_are_over(cpo, emsp, deliver, reconcile):
+    cpo.put("receiver/locations/NL/ABC/LOC1", examples.location())
+    deliver()
+    emsp.platform.deliveries.all().delete()
+    reconcile(emsp)
+    emsp.platform.endpoints.filter(module="locations").delete()
+
+    reconcile(emsp)
+
+    assert Gap.objects.get().state == "OVER"
+
+
+def test_a_run_over_one_module_leaves_the_others_alone(cpo, emsp, deliver, reconcile):
+    cpo.put("receiver/locations/NL/ABC/LOC1", examples.location())
+    deliver()
+    emsp.platform.deliveries.all().delete()
+    reconcile(emsp)
+
+    reconcile(emsp, module="cdrs")
+
+    assert open_gaps(emsp) == {"locations/NL/ABC/LOC1": "NEVER_SENT"}
