@@ -85,8 +85,8 @@ class PlatformAdmin(CompactAdmin):
     ]  # fmt: skip
     fields = [
         "name", *readonly_fields, "base64_token", "inbound_encoding", "pull_only", "requests_per_minute",
-        "retry_schedule", "connect_timeout", "total_timeout", "authorize_timeout", "concurrent_relays",
-        "answered_for_offline", "asked_about_unknown_tokens", "unknown_times_as_1970",
+        "deliveries_per_minute", "retry_schedule", "connect_timeout", "total_timeout", "authorize_timeout",
+        "concurrent_relays", "answered_for_offline", "asked_about_unknown_tokens", "unknown_times_as_1970",
         "reports_by_email", "report_email", "gap_policy",
     ]  # fmt: skip
     inlines = [PartyInline, EndpointInline]

@@ -119,6 +119,8 @@ def _schedule() -> list[int]:
 
 
 HUB_RETRY_SCHEDULE = _schedule()
+# Seconds that a partner's Retry-After may ask for; whoever asks for more is tried again after these.
+HUB_LONGEST_RETRY_AFTER = _number("HUB_LONGEST_RETRY_AFTER", 3600)
 # Whether parties that have no agreement exchange everything (open) or nothing (closed).
 HUB_AGREEMENTS = _env("HUB_AGREEMENTS", "open").lower()
 if HUB_AGREEMENTS not in ("open", "closed"):

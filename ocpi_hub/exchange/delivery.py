@@ -6,11 +6,8 @@ verdicts.py  what the answer means, and what comes after it
 
 from datetime import datetime
 
-from django.conf import settings
-
 from ocpi_hub.exchange import transports
 from ocpi_hub.exchange.models import Callback, Delivery
-from ocpi_hub.exchange.ownedobject import OwnedObject
 from ocpi_hub.exchange.parcels import Parcel, content_of, is_kept, routing_of, segments, url_of, with_variant
 from ocpi_hub.exchange.receiverurls import url_in
 from ocpi_hub.exchange.verdicts import (
@@ -66,7 +63,7 @@ def attempt(platform: Platform, parcel: Parcel, now: datetime) -> Result:
         result = result._replace(receiver_url=url_in(answer))
     may_lack_it = method == "PATCH" or delivery.key != delivery.parent_key
     if result.verdict is Verdict.PERMANENT and may_lack_it and parcel.model:
-        result = _after_refused_change(client, parcel, parcel.model, result)
+        result = _after_refused_change(platform, client, parcel, result)
     return result if answer.ok else _with_evidence(result, parcel, body, answer.body, token)
 
 
@@ -96,8 +93,8 @@ def _kept(body: bytes, private: set[str], token: str, longest: int) -> str:
 
 
 def longest(platform: Platform) -> float:
-    """Seconds that it has to take a delivery: never more than the hub's own, which leases are measured by."""
-    return min(platform.seconds_to_answer, settings.HUB_TOTAL_TIMEOUT)
+    """Seconds that it has to take a delivery."""
+    return platform.seconds_to_answer
 
 
 def _in_context(parcel: Parcel, answer: Answer, result: Result) -> Result:
@@ -125,20 +122,20 @@ def _lacks_it_anyway(parcel: Parcel, answer: Answer) -> bool:
 
 
 def _after_refused_change(
-    client: PlatformClient, parcel: Parcel, model: type[OwnedObject], result: Result
+    platform: Platform, client: PlatformClient, parcel: Parcel, result: Result
 ) -> Result:
     """A refused PATCH or part: look whether the partner has the object at all, then PUT what it lacks (MET-04)."""
-    delivery = parcel.delivery
-    if delivery.tries > 1:
+    delivery, model = parcel.delivery, parcel.model
+    if delivery.tries > 1 or model is None:
         return result
     url = with_variant(model, join(parcel.endpoint or "", *segments(delivery)[:3]), delivery)
     ids = (result.ids or MessageIDs.new()).child()
     try:
         answer = client.request(
-            "GET", url, ids=ids, routing=routing_of(parcel), total_timeout=settings.HUB_TOTAL_TIMEOUT / 3
+            "GET", url, ids=ids, routing=routing_of(parcel), total_timeout=longest(platform) / 3
         )
     except CallFailed:
-        return result._replace(verdict=Verdict.TEMPORARY)
+        return result._replace(verdict=Verdict.TEMPORARY, requests=2)
     # A partner that has the object and refuses this part of its state needs more than the part again.
     missing = not answer.ok or result.method == "PUT"
     return result._replace(
@@ -146,5 +143,6 @@ def _after_refused_change(
         refused=True,
         widen=missing,
         retry_after=None,
+        requests=2,
         outcome=f"{result.outcome}; " + ("the whole object follows" if missing else "its state follows"),
     )

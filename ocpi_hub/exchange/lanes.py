@@ -10,25 +10,25 @@ answers, everything that waited is due at once.
 import logging
 import time
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection
 from django.db.models import Q
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from ocpi_hub import metrics
-from ocpi_hub.exchange import lanebreaker
+from ocpi_hub.exchange import clock, lanebreaker
 from ocpi_hub.exchange.delivery import attempt
 from ocpi_hub.exchange.lanebreaker import FAILURES_TO_OPEN
 from ocpi_hub.exchange.models import Delivery, Lane
-from ocpi_hub.exchange.outcomes import LEASE, Done, flush, put_back
+from ocpi_hub.exchange.outcomes import Done, flush, lease_of
 from ocpi_hub.exchange.parcels import Parcel, pack
 from ocpi_hub.exchange.transports import InsideTransaction
 from ocpi_hub.exchange.verdicts import HUB_FAULT, Result, Verdict
 from ocpi_hub.journal import recording
 from ocpi_hub.logs import current_ids
-from ocpi_hub.partners.models import Platform, Status
+from ocpi_hub.partners.models import LONGEST_ANSWER, Platform, Status
 from ocpi_hub.protocol.headers import MessageIDs
 
 logger = logging.getLogger(__name__)
@@ -39,6 +39,13 @@ BATCH = (
 FLUSH_AFTER = 2.0  # seconds that a result may wait for others, to be written with them
 
 
+# By the database's clock; a lease from far ahead was taken before that clock was set back.
+_HELD = Q(
+    held_until__gt=Now(),
+    held_until__lt=Now() + timedelta(seconds=4 * max(LONGEST_ANSWER, settings.HUB_TOTAL_TIMEOUT)),
+)
+
+
 def due_platforms(now: datetime, platform_id: int | None = None) -> list[int]:
     """The partners, or this one, whose lanes have something to do that nobody is doing."""
     waiting = Delivery.objects.filter(state=Delivery.State.PENDING, next_attempt_at__lte=now)
@@ -47,14 +54,14 @@ def due_platforms(now: datetime, platform_id: int | None = None) -> list[int]:
     waiting = waiting.filter(platform__status__in=[Status.CONNECTED, Status.OFFLINE]).exclude(
         platform__token_cipher=""
     )
-    resting = Lane.objects.filter(Q(held_until__gt=now) | Q(probe_at__gt=now))
+    resting = Lane.objects.filter(_HELD | Q(probe_at__gt=now) | Q(rest_until__gt=now))
     found = waiting.exclude(platform_id__in=resting.values("platform_id"))
     return list(found.order_by().values_list("platform_id", flat=True).distinct())
 
 
 def drain(platform_id: int) -> int:
     """Work a partner's lane until nothing is due, the slice is over or the breaker opens; how many were tried."""
-    lane = _acquire(platform_id, timezone.now())
+    lane = _acquire(platform_id)
     if lane is None:
         return 0
     try:
@@ -63,20 +70,20 @@ def drain(platform_id: int) -> int:
         Lane.objects.filter(pk=platform_id, holder=lane.holder).update(holder="", held_until=None)
 
 
-def _acquire(platform_id: int, now: datetime) -> Lane | None:
-    Lane.objects.get_or_create(platform_id=platform_id)
-    free = Lane.objects.filter(pk=platform_id).filter(Q(held_until=None) | Q(held_until__lte=now))
+def _acquire(platform_id: int) -> Lane | None:
+    lane, _ = Lane.objects.select_related("platform").get_or_create(platform_id=platform_id)
     holder = uuid.uuid4().hex
-    if not free.update(holder=holder, held_until=now + LEASE):
+    free = Lane.objects.filter(pk=platform_id).exclude(_HELD)
+    if not free.update(holder=holder, held_until=Now() + lease_of(lane.platform)):
         return None
-    return Lane.objects.select_related("platform").get(pk=platform_id, holder=holder)
+    return Lane.objects.select_related("platform").filter(pk=platform_id, holder=holder).first()
 
 
 def _work(lane: Lane) -> int:
     end = time.monotonic() + settings.HUB_DRAIN_SLICE
     tried = 0
     while time.monotonic() < end:
-        claimed = claim(lane, timezone.now())
+        claimed = claim(lane, clock.now())
         if not claimed:
             break
         done = _send(lane, claimed, end)
@@ -93,11 +100,14 @@ def claim(lane: Lane, now: datetime) -> list[Delivery]:
     """Take the next due deliveries, or one to probe an open breaker with."""
     if not lane.platform.registered or lane.platform.status == Status.SUSPENDED:
         return []
-    if lane.probe_at and lane.probe_at > now:
+    if (lane.probe_at and lane.probe_at > now) or (lane.rest_until and lane.rest_until > now):
         return []
     limit, order = (1, "tries, id") if lane.failures >= FAILURES_TO_OPEN else (BATCH, "priority, id")
+    if pace := lanebreaker.pace_of(lane):
+        limit = min(limit, pace.free(lane.paid_until, now))
+    parameters = {"platform": lane.pk, "holder": lane.holder, "now": now, "limit": limit}
     with connection.cursor() as cursor:
-        cursor.execute(_CLAIM.format(order=order), {"platform": lane.pk, "now": now, "limit": limit})
+        cursor.execute(_CLAIM.format(order=order), parameters)
         ids = [row[0] for row in cursor.fetchall()]
     return list(Delivery.objects.filter(pk__in=ids).select_related("message").order_by("priority", "id"))
 
@@ -109,30 +119,34 @@ WITH next AS MATERIALIZED (
     WHERE platform_id = %(platform)s AND state = 'PENDING' AND next_attempt_at <= %(now)s
         AND (module, parent_key) NOT IN (
             SELECT module, parent_key FROM exchange_delivery WHERE platform_id = %(platform)s AND state = 'SENDING')
+        AND (SELECT holder = %(holder)s AND held_until > statement_timestamp()
+            FROM exchange_lane WHERE platform_id = %(platform)s)
     ORDER BY {order} LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
-UPDATE exchange_delivery SET state = 'SENDING', claimed_at = %(now)s
+UPDATE exchange_delivery SET state = 'SENDING', claimed_at = statement_timestamp()
 FROM next WHERE exchange_delivery.id = next.id AND state = 'PENDING'
 RETURNING exchange_delivery.id
 """
 
 
 def _send(lane: Lane, claimed: list[Delivery], end: float) -> int:
-    """Try the claimed deliveries in turn; how many were tried. The rest goes back as it was."""
+    """Try the claimed deliveries in turn; how many were tried. The rest goes back as it was.
+
+    Before each one the lease is renewed that has not been for a while: a process that stood still may have lost it.
+    """
     waiting: list[Done] = []
-    flushed_at = time.monotonic()
+    renewed_at = time.monotonic()
     tried = 0
     for parcel in pack(lane.platform, claimed):
-        if time.monotonic() > end or lanebreaker.rests(lane):
+        if time.monotonic() - renewed_at > FLUSH_AFTER:
+            if not flush(lane, waiting, claimed[tried:]):
+                return tried
+            waiting, renewed_at = [], time.monotonic()
+        if time.monotonic() > end or lanebreaker.rests(lane, clock.now()):
             break
         waiting.append(_try(lane.platform, parcel))
         tried += 1
-        lanebreaker.count(lane, waiting[-1].result)
-        if time.monotonic() - flushed_at > FLUSH_AFTER:
-            if not flush(lane, waiting, claimed[tried:]):
-                return tried
-            waiting, flushed_at = [], time.monotonic()
-    if flush(lane, waiting, []):
-        put_back(claimed[tried:])
+        lanebreaker.count(lane, waiting[-1].result, clock.now())
+    flush(lane, waiting, [], claimed[tried:])
     return tried
 
 
@@ -140,7 +154,7 @@ def _try(platform: Platform, parcel: Parcel) -> Done:
     delivery = parcel.delivery
     mark = current_ids.set(MessageIDs(delivery.message.request_id, delivery.message.correlation_id))
     try:
-        now = timezone.now()
+        now = clock.now()
         with recording.of_delivery(delivery.pk):
             result = _attempt(platform, parcel, now)
         _measure(platform, delivery.module, result)

@@ -22,9 +22,8 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Coalesce
-from django.utils import timezone
 
-from ocpi_hub.exchange import lanebreaker, presence, transports
+from ocpi_hub.exchange import clock, lanebreaker, presence, transports
 from ocpi_hub.exchange.presence import MOST_MISSED
 from ocpi_hub.exchange.verdicts import describe, jitter
 from ocpi_hub.logs import current_ids
@@ -135,7 +134,7 @@ def ask(platform_id: int, now: datetime | None = None) -> None:
     mark = current_ids.set(ids)
     try:
         sign = _call(platform, ids)
-        conclude(platform, sign, now or timezone.now())
+        conclude(platform, sign, now or clock.now())
     except UnreadableSecret as error:
         logger.error("%s cannot be asked whether it is there: our token for it: %s", platform, error)
     finally:

@@ -333,6 +333,12 @@ class Lane(models.Model):
     held_until = models.DateTimeField(null=True)
     failures = models.PositiveIntegerField(default=0, help_text="temporary failures in a row")
     probe_at = models.DateTimeField(null=True, help_text="when the open breaker lets one delivery through")
+    rest_until = models.DateTimeField(null=True, help_text="it asked for a pause, or its pace makes one")
+    rest_reason = models.TextField(default="", blank=True)
+    slowed = models.PositiveIntegerField(
+        default=0, help_text="answers in a row that it gets too much, and not until when"
+    )
+    paid_until = models.DateTimeField(null=True, help_text="see deliveries a minute of its platform")
 
     def __str__(self) -> str:
         return f"lane of {self.platform}"

@@ -6,18 +6,23 @@ from typing import NamedTuple
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from ocpi_hub.exchange import deadletters, lanebreaker, receiverurls
 from ocpi_hub.exchange.models import Attempt, Delivery, Lane
 from ocpi_hub.exchange.parcels import is_kept
 from ocpi_hub.exchange.verdicts import Result, Verdict, jitter, next_attempt
+from ocpi_hub.partners.models import Platform
 
 logger = logging.getLogger(__name__)
 
-# Both are renewed after every call, so whoever has not renewed them for twice the time of a call is gone.
-LEASE = timedelta(seconds=2 * settings.HUB_TOTAL_TIMEOUT)
-CLAIM_EXPIRES = LEASE
+
+def lease_of(platform: Platform) -> timedelta:
+    """How long a lane is held, and what is claimed in it, without being renewed, as both are after every call.
+
+    Whoever has not renewed them for twice the time of a call is gone.
+    """
+    return timedelta(seconds=2 * max(settings.HUB_TOTAL_TIMEOUT, platform.seconds_to_answer))
 
 
 class Done(NamedTuple):
@@ -28,14 +33,19 @@ class Done(NamedTuple):
     at: datetime
 
 
-def flush(lane: Lane, done: list[Done], claimed: list[Delivery]) -> bool:
-    """Write down results and attempts and renew the lease; False when the lane was lost to another drain."""
+def flush(
+    lane: Lane, done: list[Done], claimed: list[Delivery], unsent: list[Delivery] | None = None
+) -> bool:
+    """Write down results and attempts and renew the lease; False when the lane was lost to another drain.
+
+    `claimed` stay claimed, `unsent` wait again as they were.
+    """
     with transaction.atomic():
-        now = timezone.now()
         delivered = [item.delivery.pk for item in done if item.result.verdict is Verdict.DELIVERED]
-        failures_before = _renew(lane, delivered, [delivery.pk for delivery in claimed], now)
-        if failures_before is None:
+        renewed = _renew(lane, delivered, [delivery.pk for delivery in claimed])
+        if renewed is None:
             return False
+        failures_before, now = renewed
         Attempt.objects.bulk_create([_row(item) for item in done if item.result.method])
         receiverurls.note(
             [
@@ -47,6 +57,7 @@ def flush(lane: Lane, done: list[Done], claimed: list[Delivery]) -> bool:
         for item in done:
             if item.result.verdict is not Verdict.DELIVERED:
                 _settle(lane, item, now)
+        _put_back(unsent or [], now)
         lanebreaker.follow(
             lane, failures_before, any(lanebreaker.is_answer(item.result) for item in done), now
         )
@@ -75,13 +86,16 @@ _RENEW = """
 WITH held AS (
     SELECT failures FROM exchange_lane WHERE platform_id = %(lane)s AND holder = %(holder)s FOR UPDATE
 ), renewed AS (
-    UPDATE exchange_lane SET held_until = %(held_until)s, failures = %(failures)s, probe_at = %(probe_at)s
+    UPDATE exchange_lane SET held_until = statement_timestamp() + %(lease)s, failures = %(failures)s,
+        probe_at = %(probe_at)s, rest_until = %(rest_until)s, rest_reason = %(rest_reason)s, slowed = %(slowed)s,
+        paid_until = %(paid_until)s
     FROM held WHERE platform_id = %(lane)s
 ), finished AS (
-    UPDATE exchange_delivery SET state = 'DELIVERED', finished_at = %(now)s, tries = tries + 1, reason = 'accepted'
+    UPDATE exchange_delivery SET state = 'DELIVERED', finished_at = statement_timestamp(), tries = tries + 1,
+        reason = 'accepted'
     FROM held WHERE id = ANY(%(delivered)s) AND state = 'SENDING'
 ), settled AS (
-    UPDATE exchange_deadletter letter SET state = 'SETTLED', closed_at = %(now)s,
+    UPDATE exchange_deadletter letter SET state = 'SETTLED', closed_at = statement_timestamp(),
         closing = 'delivered since, by delivery ' || sent.id
     FROM held, exchange_delivery sent
     WHERE sent.id = ANY(%(delivered)s) AND sent.state = 'SENDING'
@@ -90,31 +104,38 @@ WITH held AS (
         AND letter.state IN ('OPEN', 'RETRYING')
     RETURNING letter.delivery_id, letter.closing
 ), covered AS (
-    UPDATE exchange_delivery SET state = 'ABSORBED', finished_at = %(now)s, reason = settled.closing
+    UPDATE exchange_delivery SET state = 'ABSORBED', finished_at = statement_timestamp(), reason = settled.closing
     FROM settled WHERE id = settled.delivery_id AND state = 'FAILED'
 ), kept AS (
-    UPDATE exchange_delivery SET claimed_at = %(now)s FROM held WHERE id = ANY(%(claimed)s)
+    UPDATE exchange_delivery SET claimed_at = statement_timestamp() FROM held
+    WHERE id = ANY(%(claimed)s) AND state = 'SENDING'
 )
-SELECT failures FROM held
+SELECT failures, statement_timestamp() FROM held
 """
 
 
-def _renew(lane: Lane, delivered: list[int], claimed: list[int], now: datetime) -> int | None:
-    """Renew lease and claims and finish what was delivered; the failures before, or None when the lane was lost."""
+def _renew(lane: Lane, delivered: list[int], claimed: list[int]) -> tuple[int, datetime] | None:
+    """Renew lease and claims and finish what was delivered; the failures before, and the time by the database.
+
+    None when the lane was lost.
+    """
     parameters = {
         "lane": lane.pk,
         "holder": lane.holder,
-        "held_until": now + LEASE,
+        "lease": lease_of(lane.platform),
         "failures": lane.failures,
         "probe_at": lane.probe_at,
+        "rest_until": lane.rest_until,
+        "rest_reason": lane.rest_reason,
+        "slowed": lane.slowed,
+        "paid_until": lane.paid_until,
         "delivered": delivered,
         "claimed": claimed,
-        "now": now,
     }
     with connection.cursor() as cursor:
         cursor.execute(_RENEW, parameters)
         row = cursor.fetchone()
-    return row[0] if row else None
+    return (row[0], row[1]) if row else None
 
 
 def _settle(lane: Lane, item: Done, now: datetime) -> None:
@@ -146,7 +167,7 @@ def _pending_again(delivery: Delivery, changes: dict[str, object]) -> None:
         with transaction.atomic():
             wanted.update(state=Delivery.State.PENDING, claimed_at=None, exact=False, **changes)
     except IntegrityError:
-        _end(delivery, Delivery.State.ABSORBED, "a newer delivery carries the same part", timezone.now())
+        _end(delivery, Delivery.State.ABSORBED, "a newer delivery carries the same part", Now())
     _make_sure(delivery)
 
 
@@ -158,29 +179,48 @@ def _make_sure(delivery: Delivery) -> None:
     same_object.filter(state=Delivery.State.PENDING).update(exact=False)
 
 
-def _end(delivery: Delivery, state: str, reason: str, now: datetime, **changes: object) -> None:
+def _end(delivery: Delivery, state: str, reason: str, now: datetime | Now, **changes: object) -> None:
     Delivery.objects.filter(pk=delivery.pk, state=Delivery.State.SENDING).update(
         state=state, reason=reason, finished_at=now, next_attempt_at=None, **changes
     )
 
 
-def put_back(claimed: list[Delivery]) -> None:
-    """Deliveries that were claimed but not sent wait again, as they were."""
-    for delivery in claimed:
+def _put_back(unsent: list[Delivery], now: datetime) -> None:
+    for delivery in unsent:
         sending = Delivery.objects.filter(pk=delivery.pk, state=Delivery.State.SENDING)
         try:
             with transaction.atomic():
                 sending.update(state=Delivery.State.PENDING, claimed_at=None)
         except IntegrityError:
-            _end(delivery, Delivery.State.ABSORBED, "a newer delivery carries the same part", timezone.now())
+            _end(delivery, Delivery.State.ABSORBED, "a newer delivery carries the same part", now)
 
 
-def recover(now: datetime) -> int:
+def recover() -> int:
     """Deliveries whose claim expired are in doubt: they are sent again as the state. How many there were."""
-    expired = list(Delivery.objects.filter(state=Delivery.State.SENDING, claimed_at__lte=now - CLAIM_EXPIRES))
-    for delivery in expired:
+    with connection.cursor() as cursor:
+        cursor.execute(_EXPIRED, [settings.HUB_TOTAL_TIMEOUT])
+        expired = {row[0]: row[1] for row in cursor.fetchall()}
+    rows = Delivery.objects.filter(pk__in=list(expired), state=Delivery.State.SENDING)
+    for delivery in rows:
         with transaction.atomic():
-            _pending_again(
-                delivery, {"next_attempt_at": now, "reason": "a worker ended while it was being sent"}
-            )
-    return len(expired)
+            _in_doubt(delivery, expired[delivery.pk])
+    return len(rows)
+
+
+# A claim of long ago is a dead worker's, and one from far ahead was made before the database's clock was set back.
+_EXPIRED = """
+SELECT delivery.id, delivery.claimed_at FROM exchange_delivery delivery
+JOIN partners_platform platform ON platform.id = delivery.platform_id
+CROSS JOIN LATERAL (
+    SELECT make_interval(secs => 2 * greatest(coalesce(platform.total_timeout, 0), %s)) AS time) lease
+WHERE delivery.state = 'SENDING' AND (delivery.claimed_at <= statement_timestamp() - lease.time
+    OR delivery.claimed_at > statement_timestamp() + lease.time)
+"""
+
+
+def _in_doubt(delivery: Delivery, claimed_at: datetime) -> None:
+    """Unless whoever claimed it has renewed the claim since."""
+    same = Delivery.objects.select_for_update().filter(pk=delivery.pk, state=Delivery.State.SENDING)
+    if same.filter(claimed_at=claimed_at).first():
+        changes = {"next_attempt_at": Now(), "reason": "a worker ended while it was being sent"}
+        _pending_again(delivery, changes)

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from ocpi_hub.exchange import lanebreaker, lanes, liveness, outbox, outcomes, sync
+from ocpi_hub.exchange import clock, lanebreaker, lanes, liveness, outbox, outcomes, sync
 from ocpi_hub.partners.directory import directory
 
 logger = logging.getLogger(__name__)
@@ -86,9 +86,8 @@ def run_round(work: Callable[[], object]) -> None:
 def sweep() -> list[int]:
     """Expand what waits, take back what dead workers held, and name the lanes that have something to do."""
     outbox.expand()
-    now = timezone.now()
-    outcomes.recover(now)
-    return lanes.due_platforms(now)
+    outcomes.recover()
+    return lanes.due_platforms(clock.now())
 
 
 # Not when it is ready: a worker that starts without Redis never is, and has work all the same.

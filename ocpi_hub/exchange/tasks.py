@@ -6,9 +6,8 @@ from datetime import datetime
 
 from celery import shared_task
 from django.conf import settings
-from django.utils import timezone
 
-from ocpi_hub.exchange import lanes, outbox, sweeper, sync, tally, upkeep
+from ocpi_hub.exchange import clock, lanes, outbox, sweeper, sync, tally, upkeep
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +26,7 @@ def expand() -> None:
 @shared_task
 def drain(platform_id: int) -> None:
     """Work one partner's lane for a slice of time, and ask for another slice while there is more."""
-    if sweeper.drain(platform_id) and lanes.due_platforms(timezone.now(), platform_id):
+    if sweeper.drain(platform_id) and lanes.due_platforms(clock.now(), platform_id):
         drain.apply_async((platform_id,), expires=60)
 
 

@@ -11,6 +11,8 @@ from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import NamedTuple
 
+from django.conf import settings
+
 from ocpi_hub.protocol.client import (
     Answer,
     AnswerTooLarge,
@@ -22,8 +24,6 @@ from ocpi_hub.protocol.client import (
     Unreachable,
 )
 from ocpi_hub.protocol.headers import MessageIDs, authorization
-
-LONGEST_WAIT = timedelta(days=1)  # that a partner's Retry-After may ask for
 
 
 class Verdict(Enum):
@@ -51,6 +51,16 @@ class Result(NamedTuple):
     refused: bool = False  # the partner is well, and refuses this: what it lacks follows
     widen: bool = False  # the partner lacks the parent: send the whole object
     receiver_url: str = ""  # where it says that it keeps what was posted
+    requests: int = 1  # that were made of the partner
+
+    @property
+    def requests_made(self) -> bool:
+        return bool(self.method)
+
+    @property
+    def asks_to_slow_down(self) -> bool:
+        """The partner is well and gets too much; with 503 only when it says until when (RFC 9110, 15.6.4)."""
+        return self.http_status == 429 or (self.http_status == 503 and self.retry_after is not None)
 
 
 class Decision(NamedTuple):
@@ -164,16 +174,17 @@ def retry_after(header: str | None, now: datetime) -> timedelta | None:
     """The header as a time to wait; seconds or an HTTP date (RFC 9110, 10.2.3)."""
     if not header:
         return None
+    longest = timedelta(seconds=settings.HUB_LONGEST_RETRY_AFTER)
     text = header.strip()
     if text.isascii() and text.isdigit():
         # No one waits longer than this anyway, and a timedelta does not hold every number.
-        return min(timedelta(seconds=int(text[:9])), LONGEST_WAIT)
+        return min(timedelta(seconds=int(text[:9])), longest)
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return min(max(moment - now, timedelta()), LONGEST_WAIT)
+    return min(max(moment - now, timedelta()), longest)
 
 
 def jitter() -> float:

@@ -82,6 +82,12 @@ class Platform(models.Model):
     requests_per_minute = models.PositiveIntegerField(
         null=True, blank=True, help_text="inbound quota; empty: the hub's default"
     )
+    deliveries_per_minute = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="requests a minute that it takes from the hub's lane; empty: as fast as it answers",
+    )
     retry_schedule = ArrayField(
         models.PositiveIntegerField(),
         default=list,

@@ -379,7 +379,7 @@ def test_a_change_of_what_was_given_up_is_sent_as_the_state_so_that_nothing_is_m
 def test_what_waits_when_its_object_is_given_up_is_sent_as_the_state(cpo, emsp, deliver):
     push(cpo, "LOC1")
     outbox.expand()
-    lane = lanes._acquire(emsp.platform.pk, timezone.now())
+    lane = lanes._acquire(emsp.platform.pk)
     (claimed,) = lanes.claim(lane, timezone.now())
     cpo.patch(LOC1, {"name": "Now", "last_updated": LATER})
     outbox.expand()

@@ -29,7 +29,7 @@ def test_a_sweep_expands_recovers_and_names_the_lanes_that_are_due(cpo, emsp, st
     cpo.put("receiver/locations/NL/ABC/LOC1", examples.location())
 
     assert sorted(sweeper.sweep()) == [emsp.platform.pk, stranger.platform.pk]
-    long_ago = timezone.now() - outcomes.CLAIM_EXPIRES - timedelta(seconds=1)
+    long_ago = timezone.now() - outcomes.lease_of(emsp.platform) - timedelta(seconds=1)
     Delivery.objects.filter(platform=emsp.platform).update(state="SENDING", claimed_at=long_ago)
     Delivery.objects.filter(platform=stranger.platform).update(state="DELIVERED")
 

@@ -100,6 +100,8 @@ class DeliveryAdmin(ReadOnlyAdmin):
         if lane and lane.failures >= FAILURES_TO_OPEN:
             return f"held until {lane.probe_at:%H:%M:%S}" if lane.probe_at else "held"
         at = row.next_attempt_at or row.created_at
+        if lane and lane.rest_until and lane.rest_until > at:
+            at = lane.rest_until
         return f"{at:%H:%M:%S}" if at.date() == timezone.now().date() else f"{at:%Y-%m-%d %H:%M:%S}"
 
     @admin.display(description="reason", empty_value="")
@@ -174,6 +176,8 @@ def state_of(lane: Lane) -> str:
     """A lane's state in words."""
     if lane.failures >= FAILURES_TO_OPEN:
         return f"held: {whynot.held(lane.platform.status, lane.probe_at)}"
+    if lane.rest_until and lane.rest_until > timezone.now():
+        return f"pauses until {lane.rest_until:%Y-%m-%d %H:%M:%S}: {lane.rest_reason}"
     if lane.failures:
         return f"open; the last {lane.failures} tries in a row failed for now"
     return "open"
@@ -247,7 +251,7 @@ class AttemptAdmin(ReadOnlyAdmin):
 class LaneAdmin(ReadOnlyAdmin):
     list_display = ["platform", "condition", "waiting", "failures", "probe_at", "held_until"]
     list_select_related = ["platform"]
-    exclude = ["holder"]
+    exclude = ["holder", "paid_until", "slowed"]
     readonly_fields = ["condition", "waiting"]
 
     @admin.display(description="state")
