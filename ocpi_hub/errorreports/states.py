@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
-from ocpi_hub.errorreports.models import ErrorReport, Occurrence, StateChange
+from ocpi_hub.errorreports.models import Digest, ErrorReport, Occurrence, StateChange
 
 State = ErrorReport.State
 
@@ -49,11 +50,16 @@ def _resolve_if_quiet(report_id: int, quiet_since: datetime, now: datetime) -> b
 
 
 def forget(now: datetime) -> int:
-    """Delete occurrences of HUB_REPORT_DAYS ago, and what has been resolved for so long; how many reports went."""
+    """Delete occurrences and digests of HUB_REPORT_DAYS ago, and what has been resolved for so long.
+
+    How many reports went. The newest digest of a reader stays: the next one tells what changed since.
+    """
     before = now - timedelta(days=settings.HUB_REPORT_DAYS)
     old = Occurrence.objects.filter(at__lt=before).order_by()
     while ids := list(old.values_list("pk", flat=True)[:DELETE_AT_ONCE]):
         Occurrence.objects.filter(pk__in=ids).delete()
+    newer = Digest.objects.filter(about=OuterRef("about"), day__gt=OuterRef("day"), due_at=None)
+    Digest.objects.filter(Exists(newer), day__lt=before.date()).delete()
     over = ErrorReport.objects.filter(state=State.RESOLVED, state_at__lt=before)
     return sum(bool(over.filter(pk=pk).delete()[0]) for pk in over.values_list("pk", flat=True))
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ocpi_hub.errorreports import states
-from ocpi_hub.errorreports.models import ErrorReport, Occurrence, StateChange
+from ocpi_hub.errorreports.models import Digest, ErrorReport, Occurrence, StateChange
 from ocpi_hub.errorreports.occurrences import Noted, write
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -89,3 +89,22 @@ def test_old_occurrences_and_what_was_resolved_long_ago_are_forgotten(report):
 def test_an_open_report_is_never_forgotten(report):
     assert states.forget(NOON + timedelta(days=1000)) == 0
     assert ErrorReport.objects.get().count == 1
+
+
+def test_old_digests_are_forgotten_but_the_one_that_the_next_one_goes_on_from():
+    days = [NOON.date() + timedelta(days=number) for number in range(3)]
+    for day in days:
+        Digest.objects.create(day=day, settled_at=NOON)
+
+    states.forget(NOON + timedelta(days=500))
+
+    assert [row.day for row in Digest.objects.all()] == [days[-1]]
+
+
+def test_a_digest_that_was_never_sent_is_nothing_to_go_on_from():
+    Digest.objects.create(day=NOON.date(), settled_at=NOON)
+    Digest.objects.create(day=NOON.date() + timedelta(days=1), due_at=NOON)
+
+    states.forget(NOON + timedelta(days=500))
+
+    assert {row.settled_at for row in Digest.objects.all()} == {NOON, None}

@@ -144,7 +144,7 @@ AUTHORIZATIONS = (
         "It answered with success, and without one of the words ALLOWED, BLOCKED, EXPIRED, NO_CREDIT and NOT_ALLOWED."
         " The driver was turned away, unless the hub's list of tokens may decide.",
         Who.PARTNER,
-        "Show the provider its answer below: the field allowed is wrong or missing.",
+        "Show the provider its answer, which the report holds: the field allowed is wrong or missing.",
         "Your answers to authorize lack the field allowed, or it holds a value that is none of OCPI. Drivers are"
         " turned away for that.",
     ),

@@ -138,7 +138,7 @@ CAUSES = (
         "The answer is no OCPI envelope. Often it is the error page or login page of a proxy in front of the"
         " partner's system, or the address is a wrong one.",
         Who.PARTNER,
-        "Show the partner the answer below, and have it check its addresses and proxies.",
+        "Show the partner the answer in the report, and have it check its addresses and proxies.",
         "At your address something answers that is no OCPI envelope, such as a proxy's error page. Please check"
         " your endpoints and what stands in front of them.",
     ),
@@ -164,8 +164,8 @@ CAUSES = (
         "the partner's system fails",
         "It answered HTTP 5xx, or a status code that says that it failed by itself.",
         Who.PARTNER,
-        "Tell the partner with the time and the ids below; its log says more. When it goes on for more than an hour,"
-        " call.",
+        "Tell the partner with the time and the ids in the report; its log says more. When it goes on for more than an"
+        " hour, call.",
         "Your system answered with errors of its own (HTTP 5xx or status code 3xxx). Please look at your log at the"
         " times given.",
     ),
@@ -183,7 +183,7 @@ CAUSES = (
         "the partner refuses it",
         "The partner understood, and does not accept it: it answered HTTP 4xx, or a status code from 2000 to 2999.",
         Who.BOTH,
-        "Read its answer below. Either what it was sent is wrong, or the partner is stricter than the"
+        "Read its answer in the report. Either what it was sent is wrong, or the partner is stricter than the"
         " specification: tell the one who has to change something.",
         "Your system refused what it was sent. Please look at your answers: if what came is sound, let your system"
         " take it and tell us to send it again; if not, tell us what is wrong with it.",

@@ -9,7 +9,8 @@ KINDS = (
         "Something in the hub's program went wrong. A request that met it was answered with HTTP 500; deliveries and"
         " other work are tried again.",
         Who.HUB,
-        "The log has the details under the ids below. Tell the makers of the hub, with the version and those lines.",
+        "The log has the details under the ids in the report. Tell the makers of the hub, with the version and those"
+        " lines.",
     ),
     Kind(
         "hub.database",

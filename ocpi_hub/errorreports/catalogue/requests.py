@@ -9,7 +9,7 @@ REQUESTS = (
         "A field or parameter of its request is wrong or missing (status code 2001 or 2002). It was refused, nothing"
         " was stored, and nobody got the object.",
         Who.PARTNER,
-        "The text names the place. Tell the partner; its request is below.",
+        "The text names the place. Tell the partner; its request is in the report.",
         "The hub refused your requests because a field in them is wrong or missing; the text names it. Nobody got"
         " these objects. Please mend them and send them again.",
         text_is_theirs=True,
@@ -19,7 +19,7 @@ REQUESTS = (
         "The partner sends what is no JSON",
         "The body of its request cannot be read at all (HTTP 400). Nothing was stored, and nobody got it.",
         Who.PARTNER,
-        "Tell the partner; the beginning of its request is below.",
+        "Tell the partner; the beginning of its request is in the report.",
         "The hub could not read your requests: their bodies are no JSON. Please look at what your system sends.",
         text_is_theirs=True,
     ),
