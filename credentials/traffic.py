@@ -8,6 +8,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django_celery_beat.models import PeriodicTask
 
+from ocpi_hub.errorreports.models import ErrorReport
 from ocpi_hub.exchange.admin import link, list_link, table
 from ocpi_hub.exchange.admin.deliveries import state_of
 from ocpi_hub.exchange.models import Attempt, Delivery, Lane, Pull, RefusedObject, RepairRule
@@ -22,6 +23,9 @@ def traffic(platform: Platform) -> SafeString:
 
 def _lines(platform: Platform) -> Iterator[tuple[str, Any]]:
     deliveries = platform.deliveries.order_by()
+    open_reports = counted(ErrorReport.objects.open().filter(platform=platform).order_by())
+    filters = {"platform__id__exact": platform.pk, "state__exact": ErrorReport.State.OPEN}
+    yield "open error reports", list_link(ErrorReport, open_reports, **filters)
     yield "lane", _lane(platform)
     for name, state in (("waiting", Delivery.State.PENDING), ("given up", Delivery.State.FAILED)):
         count = counted(deliveries.filter(state=state))

@@ -20,15 +20,13 @@ class HubAdminSite(AdminSite):
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[dict[str, Any]]:
         """The pages stand among those of the exchange, on the index and at the side; what goes wrong stands first."""
-        from ocpi_hub.errorreports.models import ErrorReport
-
         found = super().get_app_list(request, app_label)
         found.sort(key=lambda app: app["app_label"] != "errorreports")
         for app in found:
             if app["app_label"] == "exchange":
                 app["models"] = [*self._questions(request), *app["models"]]
             if app["app_label"] == "errorreports":
-                app["models"][0]["name"] = f"Error reports ({ErrorReport.objects.open().count()} open)"
+                _count_open(app["models"])
         return found
 
     def _questions(self, request: HttpRequest) -> list[dict[str, Any]]:
@@ -41,6 +39,15 @@ class HubAdminSite(AdminSite):
             for name, page, may in pages
             if may(request.user)
         ]
+
+
+def _count_open(models: list[dict[str, Any]]) -> None:
+    """The reports stand above the mails about them, with the number of those that wait for somebody."""
+    from ocpi_hub.errorreports.models import ErrorReport
+
+    models.sort(key=lambda model: model["model"] is not ErrorReport)
+    if models[0]["model"] is ErrorReport:
+        models[0]["name"] = f"Error reports ({ErrorReport.objects.open().count()} open)"
 
 
 def _entry(name: str, url: str) -> dict[str, Any]:

@@ -483,7 +483,7 @@ def test_every_link_of_a_platforms_page_opens(operator: Client, traffic: None, e
     page = operator.get(url).content.decode()
 
     links = re.findall(r'href="([^"]+)"', page.partition("Traffic:")[2].partition("Version:")[0])
-    assert len(links) == 8
+    assert len(links) == 9
     for linked in links:
         answer = operator.get(linked.replace("&amp;", "&"))
         assert (answer.status_code, answer["Content-Type"]) == (200, "text/html; charset=utf-8")

@@ -25,3 +25,8 @@ class Kind(NamedTuple):
     @property
     def concerns_partner(self) -> bool:
         return self.who in (Who.PARTNER, Who.BOTH)
+
+    @property
+    def is_of_the_hub(self) -> bool:
+        """No partner takes part in it."""
+        return self.name.startswith("hub.")

@@ -9,8 +9,9 @@ from ocpi_hub.errorreports.models import ErrorReport, Failure
 
 
 def partner(report: ErrorReport) -> str:
+    """Whom it is about."""
     if report.platform_id is None:
-        return "nobody that is known"
+        return "the hub itself" if report.what.is_of_the_hub else "somebody unknown"
     return str(report.platform) if report.platform else f"#{report.platform_id}, which is gone"
 
 

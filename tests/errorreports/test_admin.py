@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from ocpi_hub.errorreports import states
 from ocpi_hub.errorreports.kinds import KINDS
-from ocpi_hub.errorreports.models import ErrorReport, StateChange
+from ocpi_hub.errorreports.models import Digest, ErrorReport, StateChange
 from ocpi_hub.errorreports.occurrences import Evidence, Noted, write
 from ocpi_hub.protocol.headers import MessageIDs
 
@@ -85,7 +85,7 @@ def test_the_list_says_what_happened_with_whom_and_how_often(operator, reports, 
         f"{KINDS['delivery.refused'].title} MSP (#{emsp.platform.pk}) locations open 1"
         " 03-01 12:00 03-01 12:00" in seen
     )
-    assert "nobody that is known" in seen
+    assert "somebody unknown" in seen
 
 
 @pytest.mark.parametrize(
@@ -238,9 +238,10 @@ def test_nobody_adds_changes_or_deletes_a_report_by_hand(operator, reports):
 
 
 def test_the_index_begins_with_the_number_of_open_reports(operator, reports):
-    seen = words(operator.get("/admin/"))
+    page = operator.get("/admin/")
+    seen = words(page)
 
-    assert "Error reports (3 open)" in seen
+    assert f'<a href="{LIST}">Error reports (3 open)</a>' in page.content.decode()
     assert seen.index("Error reports (3 open)") < seen.index("Authentication and Authorization")
 
 
@@ -287,3 +288,47 @@ def test_the_page_of_a_report_says_that_it_shows_some_of_many(operator, emsp):
     assert "Of 99 some are kept; the newest 20:" in seen
     assert "no. 98" in seen
     assert "no. 50" not in seen
+
+
+def test_what_the_hub_itself_failed_on_is_no_strangers_fault(operator, db):
+    write([Noted("hub.redis", None, "", "no connection", at=NOON)])
+
+    seen = words(operator.get(LIST))
+
+    assert "Redis did not answer the hub itself" in seen
+    assert "somebody unknown" not in seen
+
+
+def test_the_page_of_a_partner_leads_to_its_open_reports(operator, reports, emsp):
+    page = operator.get(reverse("admin:partners_platform_change", args=[emsp.platform.pk])).content.decode()
+
+    link = re.search(r'open error reports.*?href="([^"]+)">1<', page, re.DOTALL)
+    assert link is not None
+    followed = operator.get(link[1].replace("&amp;", "&"))
+    assert [row.kind for row in followed.context["cl"].result_list] == ["delivery.refused"]
+
+
+def test_what_was_mailed_can_be_read_later(operator, emsp):
+    Digest.objects.create(
+        day=NOON.date(),
+        settled_at=NOON,
+        recipients="ann@hub.example",
+        subject="OCPI hub: 1 new",
+        text="* LOC1\n",
+    )
+    Digest.objects.create(day=NOON.date(), platform=emsp.platform, due_at=NOON, problem="535 bad password")
+
+    seen = words(operator.get("/admin/errorreports/digest/"))
+    assert "the operators sent at 2026-03-01 12:00:00 UTC OCPI hub: 1 new" in seen
+    assert f"MSP (#{emsp.platform.pk}) not sent so far: 535 bad password" in seen
+    sent = Digest.objects.get(platform=None)
+    page = words(operator.get(reverse("admin:errorreports_digest_change", args=[sent.pk])))
+    assert "ann@hub.example empty: there was nothing to tell Subject: OCPI hub: 1 new Text: * LOC1" in page
+
+
+def test_a_correlation_id_leads_to_the_journey_of_its_message(operator, reports):
+    page = operator.get(page_of(reports["delivery.refused"])).content.decode()
+
+    links = re.findall(r'href="(/admin/journey/\?[^"]*)"', page)
+    assert links == ["/admin/journey/?q=correlation-1"] * 2
+    assert operator.get(links[0]).status_code == 200

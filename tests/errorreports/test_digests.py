@@ -80,7 +80,7 @@ def test_the_digest_tells_what_is_new_came_back_goes_on_and_is_over(cpo, emsp):
         "1 NEW\n"
         "\n"
         "* Somebody calls with a token that is not known\n"
-        "  nobody that is known: once, at 2026-03-02 12:00:00 UTC\n"
+        "  somebody unknown: once, at 2026-03-02 12:00:00 UTC\n"
         "  Newest: from 192.0.2.7\n"
         f"  To act: {new.what.who}. {new.what.action}\n"
         f"  {page}/{new.pk}/change/\n"

@@ -9,7 +9,7 @@ from django.contrib.admin.helpers import ActionForm
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import NoReverseMatch, URLPattern, path, reverse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -79,7 +79,7 @@ class ErrorReportAdmin(ReadOnlyAdmin):
     @admin.display(description="what happened", ordering="kind")
     def happened(self, row: ErrorReport) -> SafeString:
         """The newest failure shows under the pointer."""
-        return format_html('<span title="{}">{}</span>', row.text, row)
+        return format_html('<span title="{}" style="white-space: normal">{}</span>', row.text, row)
 
     @admin.display(description="partner", ordering="platform__name")
     def partner(self, row: ErrorReport) -> str:
@@ -235,13 +235,10 @@ def exchange(row: Failure) -> SafeString:
 
 
 def journey(correlation_id: str) -> SafeString:
-    """The id; where there is a page that shows all that belongs to it, a link to that."""
+    """The id, with a link to the page that shows all that belongs to it."""
     if not correlation_id:
         return format_html("<em>{}</em>", "none")
-    try:
-        url = f"{reverse('admin:journey')}?{urlencode({'q': correlation_id})}"
-    except NoReverseMatch:
-        return format_html("{}", correlation_id)
+    url = f"{reverse('admin:journey')}?{urlencode({'q': correlation_id})}"
     return format_html('<a href="{}">{}</a>', url, correlation_id)
 
 
