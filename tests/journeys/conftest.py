@@ -11,6 +11,7 @@ import pytest
 from ocpi_hub.embedded import socket_folder
 from tests.journeys.hub import Hub
 from tests.journeys.processes import Process, last_words, mentioning, wait_until
+from tests.journeys.redisserver import Redis
 
 MakeHub = Callable[..., Hub]
 _parties = count(0)
@@ -86,3 +87,11 @@ def new_hub(folders: Callable[[], Path]) -> Iterator[MakeHub]:
 def party() -> Callable[[str], str]:
     """A party that no other story has: party("NL") is NL-B00, then NL-B01, and so on."""
     return lambda country: f"{country}-{next(_parties) + 0xB00:03X}"
+
+
+@pytest.fixture
+def redis(folder: Path) -> Iterator[Redis]:
+    redis = Redis(folder)
+    redis.start()
+    yield redis
+    redis.kill()

@@ -4,51 +4,20 @@ import os
 import signal
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
-from ocpi_hub.embedded import redis_server
 from simulator import ocpi
 from tests import examples
 from tests.journeys.conftest import MakeHub
 from tests.journeys.hub import Hub, Simulated
-from tests.journeys.processes import Process, clean_environment, wait_until
+from tests.journeys.processes import wait_until
+from tests.journeys.redisserver import Redis
 
 pytestmark = pytest.mark.journey
 
 PUSHES = 100
-
-
-class Redis:
-    """A Redis that belongs to the story, not to the hub's supervisor."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.socket = folder, folder / "redis.sock"
-        self.url = f"unix://{self.socket}"
-
-    def start(self) -> None:
-        settings = ("--port", "0", "--unixsocket", str(self.socket), "--save", "", "--dir", str(self.folder))
-        argv = (redis_server(), *settings)
-        self.process = Process("redis", argv, clean_environment(), self.folder / "redis.log")
-
-    def kill(self) -> None:
-        self.process.kill()
-
-    def fall_silent(self) -> None:
-        os.kill(self.process.pid, signal.SIGSTOP)
-
-    def wake(self) -> None:
-        os.kill(self.process.pid, signal.SIGCONT)
-
-
-@pytest.fixture
-def redis(folder: Path) -> Iterator[Redis]:
-    redis = Redis(folder)
-    redis.start()
-    yield redis
-    redis.kill()
 
 
 CASES = [
