@@ -115,9 +115,12 @@ def came_back(platform: Platform, now: datetime) -> None:
     """A partner answers again: all that waited is due, and its data are pulled when it was offline (TRN-17)."""
     from ocpi_hub.exchange import sync
 
+    # The lane first, as a drain has it that writes down an answer: two who find the partner back wait for each other.
+    Lane.objects.select_for_update().filter(pk=platform.pk).first()
     Lane.objects.filter(pk=platform.pk, probe_at__gt=now).update(probe_at=now)
     Delivery.objects.filter(platform=platform, state=Delivery.State.PENDING).update(next_attempt_at=now)
-    row = Platform.objects.select_for_update().get(pk=platform.pk)
+    # Without barring whoever expands messages into deliveries to it.
+    row = Platform.objects.select_for_update(no_key=True).get(pk=platform.pk)
     if row.status != Status.OFFLINE:
         return
     since = row.offline_since

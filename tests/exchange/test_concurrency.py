@@ -8,22 +8,36 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connection, transaction
+from django.utils import timezone
 
 from locations.models import EVSE, Location
-from ocpi_hub.exchange import deadletters, lanes, outbox, store, sync, tally
+from ocpi_hub.exchange import (
+    deadletters,
+    lanebreaker,
+    lanes,
+    liveness,
+    outbox,
+    presence,
+    store,
+    sync,
+    tally,
+)
 from ocpi_hub.exchange.models import (
     Attempt,
     DeadLetter,
     DeadLetterAction,
     DeadLetterEntry,
     Delivery,
+    Lane,
     Message,
     Tally,
 )
 from ocpi_hub.exchange.ownedobject import Address
+from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol.types import PartyRef
 from tariffs.models import Tariff
 from tests import examples
+from tests.ocpi_hub.machine import until
 from tests.partners import enveloped, register
 
 NINE, TEN = "2026-03-01T09:00:00Z", "2026-03-01T10:00:00Z"
@@ -297,6 +311,41 @@ def test_two_pulls_of_one_list_at_once_are_one(cpo):
 
     assert sorted(at_once(pull, pull)) == ["", "the same list is being pulled already"]
     assert len(cpo.calls) == 1
+
+
+# ------------------------------------------------------------------------------------------------- who is back
+def somebody_waits():
+    """Another transaction waits for what a third one holds."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return cursor.fetchone()[0] > 0
+
+
+def test_an_answer_to_a_delivery_and_one_to_a_probe_bring_a_partner_back_together(cpo, emsp):
+    cpo.put("receiver/locations/NL/ABC/LOC1", examples.location())
+    outbox.expand()
+    Platform.objects.filter(pk=emsp.platform.pk).update(status="OFFLINE", missed_probes=3)
+    emsp.platform.refresh_from_db()
+    lane = Lane.objects.create(platform=emsp.platform, failures=0)
+
+    def probe():
+        try:
+            liveness.ask(emsp.platform.pk)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            # As a drain does that writes down what its partner answered.
+            lane = Lane.objects.select_for_update().get()
+            presence.note_answer(emsp.platform.pk, timezone.now())
+            probed = pool.submit(probe)
+            until(somebody_waits)
+            lanebreaker.follow(lane, 5, True, timezone.now())
+        probed.result(30)
+
+    emsp.platform.refresh_from_db()
+    assert emsp.platform.status == "CONNECTED"
 
 
 # --------------------------------------------------------------------------- no database while HTTP is running
