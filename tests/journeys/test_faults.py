@@ -132,5 +132,6 @@ def tell(
         f" {killer.kills.total()} kills {dict(killer.kills)}, a second worker stopped {second.stops} times;"
         f" receivers failed {dict(weather.met())};\n"
         f"deliveries {deliveries}, at most {most} tries, attempts {attempts}, CDRs sent again"
-        f" {crowd.repeated_cdrs()}; pushed in {pushed:.0f} s, settled after {settled:.0f} s"
+        f" {crowd.repeated_cdrs()}, deadlocks {hub.log('postgresql').count('deadlock detected')};"
+        f" pushed in {pushed:.0f} s, settled after {settled:.0f} s"
     )
