@@ -2,6 +2,7 @@
 
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
+from django.utils.module_loading import autodiscover_modules
 
 
 class HubConfig(AppConfig):
@@ -14,6 +15,7 @@ class HubConfig(AppConfig):
         from ocpi_hub import celery, checks, sentry  # noqa: F401
 
         sentry.start()
+        autodiscover_modules("holdings")  # what each app holds of drivers
 
 
 class HubAdminConfig(AdminConfig):

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connection
 
+from ocpi_hub import erasure
 from ocpi_hub.partners.models import MOST_RELAYS
 from ocpi_hub.partners.secrets import is_key
 
@@ -127,6 +128,18 @@ def metrics_token_is_long(app_configs: Any, **kwargs: Any) -> list[CheckMessage]
             hint="Make one: python -c 'import secrets; print(secrets.token_urlsafe(32))'",
             id="hub.E010",
         )
+    ]
+
+
+@register()
+def drivers_can_be_erased(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    return [
+        Error(
+            f"{column} may hold the token of a driver, and nobody says what becomes of it when a driver is erased.",
+            hint="Name it in the app's holdings.py, by erasure.holds() or erasure.harmless().",
+            id="hub.E011",
+        )
+        for column in erasure.unnamed()
     ]
 
 

@@ -396,6 +396,26 @@ class Upkeep(models.Model):
         return f"{self.name} at {self.due_at:%Y-%m-%d %H:%M:%S}"
 
 
+class Erasure(models.Model):
+    """That a driver's data were erased, by whom, and what went; not whose they were (ocpi_hub/erasure.py)."""
+
+    at = models.DateTimeField(db_default=Func(function="now"))
+    by = models.CharField(max_length=150, help_text="the user's name, or the command line's")
+    mark = models.CharField(
+        max_length=64, help_text="a keyed hash of the token: the same when it is erased again"
+    )
+    result = models.JSONField(help_text="rows of each kind, in plain words")
+    waiting = models.PositiveIntegerField(help_text="rows that could not be erased yet: erase again")
+    note = models.TextField(default="", blank=True, help_text="such as the number of the request")
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["mark"], name="erasure_mark")]
+
+    def __str__(self) -> str:
+        return f"erased at {self.at:%Y-%m-%d %H:%M:%S}"
+
+
 class RepairRule(models.Model):
     """One row of a partner's repair table: what is mended in its pulled objects, and how often it was."""
 

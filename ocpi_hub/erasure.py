@@ -1,0 +1,316 @@
+"""A driver's data, erased on request: what each app holds of a driver, and what becomes of it.
+
+An app names it in its `holdings.py`: tables and columns, whether rows are deleted, keep a pseudonym in place of the
+driver's token, or stay as they are, and why. A system check walks all columns that could hold a token's uid, so that
+no new one is forgotten. Erasing goes table by table and batch by batch; whoever runs it again finishes what was left.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from enum import Enum
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from django.apps import apps
+from django.contrib.postgres.fields import ArrayField
+from django.db import models, transaction
+from django.db.models import GeneratedField, Model, Q, QuerySet, TextField
+from django.db.models.functions import Cast
+
+from ocpi_hub.partners import secrets
+
+BATCH = 500  # rows changed in one transaction
+SHORTEST_NAME = 36  # characters of the shortest column that a token's uid fits into whatever it is
+
+
+class Fate(Enum):
+    DELETED = "is deleted"
+    REPLACED = "keeps a pseudonym in place of the token"
+    KEPT = "stays as it is"
+
+
+class Form(Enum):
+    """How a column holds a token's uid."""
+
+    VALUE = "it is the value"
+    JSON = "in a field of an object"
+    ADDRESS = "as a part of a URL's path"
+    TEXT = "anywhere in a text"
+    NAME = "as the value, or the end of a name such as token:DE/MSP/UID"
+
+
+class Driver(NamedTuple):
+    """Whose data it is: a token, and what else names the driver."""
+
+    owner: str  # the provider's key, such as DE*MSP
+    uid: str
+    others: tuple[str, ...] = ()  # contract ids and visual numbers
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.uid, *self.others)
+
+    @property
+    def mark(self) -> str:
+        """A keyed hash: the same for the same token, and of no use to whoever lacks HUB_KEYS."""
+        return secrets.keyed_hash("erased drivers", f"{self.owner}/{self.uid.upper()}")
+
+    @property
+    def pseudonym(self) -> str:
+        return f"ERASED-{self.mark[:16].upper()}"
+
+
+class Holding(NamedTuple):
+    """What one table holds of drivers."""
+
+    model: str  # such as exchange.Message
+    what: str  # for people, in the plural
+    fate: Fate
+    why: str
+    columns: dict[str, Form]
+    rows: Callable[[Driver], Q] | None = None  # which rows; without it those that name the driver
+    waits: Callable[[], Q] | None = None  # rows that cannot be touched yet
+    until: str = ""  # what they wait for
+    besides: Callable[[Any], dict[str, object]] | None = None  # what else changes in a row
+    remove: Callable[[type[Any], list[int]], object] | None = None  # how rows are deleted, if not simply so
+    day: str = ""  # the column by which the table is partitioned
+
+
+class Finding(NamedTuple):
+    """What is there, or what was done: rows of a holding, and how many of them have to wait."""
+
+    holding: Holding
+    rows: int
+    waiting: int = 0
+
+
+class Plan(NamedTuple):
+    driver: Driver
+    findings: list[Finding]
+    notes: list[str]  # what somebody should know or do besides
+
+    @property
+    def waiting(self) -> int:
+        return sum(found.waiting for found in self.findings)
+
+
+_holdings: list[Holding] = []
+_harmless: dict[str, set[str]] = {}
+_notes: list[Callable[[Driver], Iterator[str]]] = []
+_aliases: list[Callable[[str, str], set[str]]] = []
+
+
+def holds(holding: Holding) -> None:
+    """Holdings are erased in the order in which they are named."""
+    _holdings.append(holding)
+
+
+def harmless(model: str, *columns: str) -> None:
+    """These columns hold nothing of a driver."""
+    _harmless.setdefault(model, set()).update(columns)
+
+
+def tells(note: Callable[[Driver], Iterator[str]]) -> Callable[[Driver], Iterator[str]]:
+    """What an app has to say besides, to whoever is about to erase."""
+    _notes.append(note)
+    return note
+
+
+def also_names(find: Callable[[str, str], set[str]]) -> Callable[[str, str], set[str]]:
+    """What else names the driver of a token, by its owner's key and its uid."""
+    _aliases.append(find)
+    return find
+
+
+def driver_of(owner: str, uid: str, contracts: tuple[str, ...] = ()) -> Driver:
+    found = {name for find in _aliases for name in find(owner.upper(), uid)} | set(contracts)
+    return Driver(owner.upper(), uid, tuple(sorted(name for name in found if name.upper() != uid.upper())))
+
+
+# ------------------------------------------------------------------------------------- what is there, and erasing it
+def plan(driver: Driver) -> Plan:
+    """What would go and what would stay; changes nothing."""
+    findings = [_look(holding, driver) for holding in _holdings]
+    notes = [text for note in _notes for text in note(driver)]
+    return Plan(driver, [found for found in findings if found.rows], notes)
+
+
+def erase(driver: Driver, progress: Callable[[Finding], object] = lambda found: None) -> list[Finding]:
+    """Do it; each table's finding as soon as it is done. What waits is left for the next time."""
+    done = []
+    for holding in _holdings:
+        found = _erase(holding, driver)
+        if found.rows:
+            done.append(found)
+            progress(found)
+    return done
+
+
+def _look(holding: Holding, driver: Driver) -> Finding:
+    found = _found(holding, driver)
+    return Finding(holding, len(found), len(_waiting(holding, list(found))))
+
+
+def _erase(holding: Holding, driver: Driver) -> Finding:
+    found = _found(holding, driver)
+    waiting = _waiting(holding, list(found)) if holding.fate is not Fate.KEPT else set()
+    free = [pk for pk in found if pk not in waiting]
+    for start in range(0, len(free), BATCH):
+        batch = free[start : start + BATCH]
+        if holding.fate is Fate.DELETED:
+            _delete(holding, batch)
+        elif holding.fate is Fate.REPLACED:
+            _replace(holding, driver, {pk: found[pk] for pk in batch})
+    return Finding(holding, len(found), len(waiting))
+
+
+def _found(holding: Holding, driver: Driver) -> dict[Any, Any]:
+    """The rows that are about the driver, each with its day if the table has days; in one reading of the table."""
+    if holding.rows and holding.fate is not Fate.REPLACED:
+        return dict.fromkeys(_rows(holding).filter(holding.rows(driver)).values_list("pk", flat=True))
+    rows = _naming(holding, driver)
+    if holding.rows:
+        rows = rows.filter(holding.rows(driver))
+    days = [holding.day] if holding.day else []
+    found = {
+        row.pk: getattr(row, holding.day) if days else None
+        for row in rows.only("pk", *days, *holding.columns).iterator(1000)
+        if _changes(holding, driver, row)
+    }
+    return dict(sorted(found.items(), key=lambda item: item[1])) if days else found
+
+
+def _rows(holding: Holding) -> QuerySet[Any]:
+    model: Any = apps.get_model(holding.model)
+    rows: QuerySet[Any] = model._default_manager.order_by()
+    return rows
+
+
+def _naming(holding: Holding, driver: Driver) -> QuerySet[Any]:
+    """Rows whose columns have one of the names in them, as text."""
+    wanted = Q()
+    as_text = {}
+    for column in holding.columns:
+        as_text[f"{column}_as_text"] = Cast(column, TextField())
+        for spelling in {spelling for name in driver.names for spelling in _spellings(name)}:
+            wanted |= Q(**{f"{column}_as_text__icontains": spelling})
+    return _rows(holding).annotate(**as_text).filter(wanted)
+
+
+def _waiting(holding: Holding, ids: list[Any]) -> set[Any]:
+    if not holding.waits or not ids:
+        return set()
+    return set(_rows(holding).filter(holding.waits(), pk__in=ids).values_list("pk", flat=True))
+
+
+def _delete(holding: Holding, ids: list[Any]) -> None:
+    model: Any = apps.get_model(holding.model)
+    with transaction.atomic():
+        if holding.remove:
+            holding.remove(model, ids)
+        else:
+            model._default_manager.filter(pk__in=ids).delete()
+
+
+def _replace(holding: Holding, driver: Driver, found: dict[Any, Any]) -> None:
+    rows = _rows(holding)
+    with transaction.atomic():
+        for row in rows.filter(_at(holding, found)).order_by("pk").select_for_update(of=("self",)):
+            if changes := _changes(holding, driver, row):
+                more = holding.besides(row) if holding.besides else {}
+                rows.filter(_at(holding, {row.pk: found[row.pk]})).update(**changes, **more)
+
+
+def _at(holding: Holding, found: dict[Any, Any]) -> Q:
+    """What finds rows by the primary key, which of a table of days begins with the day."""
+    days = Q(**{f"{holding.day}__in": set(found.values())}) if holding.day else Q()
+    return Q(pk__in=found) & days
+
+
+def _changes(holding: Holding, driver: Driver, row: Model) -> dict[str, object]:
+    """The columns as they are to be, of those that name the driver."""
+    found = {}
+    for column, form in holding.columns.items():
+        value = getattr(row, column)
+        if value and (new := _without(value, driver, form)) != value:
+            found[column] = new
+    return found
+
+
+# -------------------------------------------------------------------------------------------------- in a text
+def _without(value: Any, driver: Driver, form: Form) -> Any:
+    if isinstance(value, str):
+        return without(value, driver, form)
+    if isinstance(value, list):
+        return [_without(item, driver, form) for item in value]
+    return json.loads(without(json.dumps(value), driver, form))
+
+
+def without(text: str, driver: Driver, form: Form) -> str:
+    """The text with the driver's pseudonym in place of every name."""
+    if form is Form.VALUE:
+        is_name = text.upper() in {name.upper() for name in driver.names}
+        return driver.pseudonym if is_name else text
+    return re.sub(
+        _pattern(driver, form),
+        lambda found: (found["before"] or "") + driver.pseudonym,
+        text,
+        flags=re.IGNORECASE,
+    )
+
+
+# In an object a short uid is a number like any other, and means something else in other fields.
+_FIELD = r'"(?:uid|token_uid|contract_id|visual_number|auth_id)"\s*:\s*"'
+_PATH = r"/tokens/(?:[^/?\s\"]+/){0,2}"
+_NAMED = r"\b(?:uid|token|card|contract)\W{1,3}"
+_ENDS = r"(?![A-Za-z0-9])"
+DISTINCT = 5  # characters; a shorter name in a text is one only where the text says so
+
+
+def _pattern(driver: Driver, form: Form) -> str:
+    """With a group of what stands before the name and has to stay."""
+    if form is Form.JSON:
+        return f"(?P<before>{_FIELD}|{_PATH}){_any(driver.names)}{_ENDS}"
+    if form is Form.ADDRESS:
+        return f"(?P<before>{_PATH}){_any(driver.names)}{_ENDS}"
+    if form is Form.NAME:
+        return f"^(?P<before>(?:(?:token|contract):(?:[^/]+/[^/]+/)?)?){_any(driver.names)}$"
+    distinct = [name for name in driver.names if len(name) >= DISTINCT]
+    anywhere = rf"(?<![A-Za-z0-9]){_any(distinct)}{_ENDS}|" if distinct else ""
+    return f"{anywhere}(?P<before>{_NAMED}|{_PATH}|{_FIELD}){_any(driver.names)}{_ENDS}"
+
+
+def _any(names: Iterable[str]) -> str:
+    spelled = {spelling for name in names for spelling in _spellings(name)}
+    longest_first = sorted(spelled, key=len, reverse=True)
+    return f"(?:{'|'.join(re.escape(spelling) for spelling in longest_first)})"
+
+
+def _spellings(name: str) -> set[str]:
+    """As it is, as in a URL, and as in JSON; an escape in either knows no case."""
+    cases = {name, name.lower(), name.upper()}
+    in_json = {json.dumps(case, ensure_ascii=escaped)[1:-1] for case in cases for escaped in (True, False)}
+    return cases | in_json | {quote(case, safe="") for case in cases}
+
+
+# ------------------------------------------------------------------------------------------- that none is forgotten
+def unnamed() -> list[str]:
+    """Columns that a token's uid fits into, and of which nobody says what becomes of them: app.Model.column."""
+    named = {(holding.model, column) for holding in _holdings for column in holding.columns}
+    named |= {(model, column) for model, columns in _harmless.items() for column in columns}
+    return sorted(
+        f"{model._meta.label}.{field.name}"
+        for model in apps.get_models(include_auto_created=True)
+        for field in model._meta.concrete_fields
+        if could_name(field) and (model._meta.label, field.name) not in named
+    )
+
+
+def could_name(field: Any) -> bool:
+    """Whether it is text of that length whose values are not from a list of ours."""
+    kind = field.output_field if isinstance(field, GeneratedField) else field
+    kind = kind.base_field if isinstance(kind, ArrayField) else kind
+    if not isinstance(kind, models.CharField | models.TextField | models.JSONField) or kind.choices:
+        return False
+    return (kind.max_length or SHORTEST_NAME) >= SHORTEST_NAME

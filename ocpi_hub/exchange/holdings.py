@@ -1,0 +1,140 @@
+"""What the exchange holds of drivers, and what becomes of it (erasure.py)."""
+
+from django.db.models import Q
+
+from ocpi_hub.erasure import Driver, Fate, Form, Holding, harmless, holds
+from ocpi_hub.exchange.models import Callback, Delivery
+from ocpi_hub.exchange.ownedobject import owned_models
+
+OPEN = (Delivery.State.PENDING, Delivery.State.SENDING, Delivery.State.FAILED)
+UNTIL_DELIVERED = "their partners have them, or somebody discards what was given up"
+
+
+def carried(driver: Driver) -> Q:
+    """Messages of what is for one party, its provider, and results: all else names no driver."""
+    modules = [name for name, model in owned_models().items() if model.addressed]
+    return Q(module__in=[*modules, Callback.MODULE], audience__in=[driver.owner, ""])
+
+
+def on_their_way() -> Q:
+    """Messages that are still to be delivered, word for word."""
+    under_way = Delivery.objects.filter(state__in=OPEN).order_by()
+    return Q(expanded_at=None) | Q(pk__in=under_way.values("message"))
+
+
+holds(
+    Holding(
+        "exchange.Message",
+        "bodies of messages on Sessions, CDRs and results",
+        Fate.REPLACED,
+        "that they came, and where they went, proves what was delivered",
+        {"body": Form.JSON},
+        rows=carried,
+        waits=on_their_way,
+        until=UNTIL_DELIVERED,
+    )
+)
+holds(
+    Holding(
+        "exchange.Delivery",
+        "reasons of deliveries",
+        Fate.REPLACED,
+        "they say what partners answered",
+        {"reason": Form.TEXT},
+    )
+)
+holds(
+    Holding(
+        "exchange.DeadLetter",
+        "dead letters",
+        Fate.REPLACED,
+        "somebody may have to act on them; what is private was masked when they were written, as far as it is seen",
+        {
+            "cause": Form.TEXT,
+            "reason": Form.TEXT,
+            "url": Form.ADDRESS,
+            "request": Form.JSON,
+            "answer": Form.TEXT,
+            "closing": Form.TEXT,
+        },
+    )
+)
+holds(
+    Holding(
+        "exchange.DeadLetterAction",
+        "notes on dead letters",
+        Fate.REPLACED,
+        "who retried or discarded them stays",
+        {"chosen": Form.TEXT, "note": Form.TEXT},
+    )
+)
+holds(
+    Holding(
+        "exchange.Attempt",
+        "attempts of deliveries",
+        Fate.REPLACED,
+        "when what was sent, and what was answered, proves the delivery",
+        {"url": Form.ADDRESS, "outcome": Form.TEXT},
+        day="at",
+    )
+)
+holds(
+    Holding(
+        "exchange.Callback",
+        "requests with a later result, such as commands, and their answers",
+        Fate.REPLACED,
+        "who asked whom, and what came of it, stays",
+        {"request": Form.JSON, "reply": Form.JSON, "problem": Form.TEXT, "response_url": Form.TEXT},
+        # The address is needed until the last result has gone there.
+        waits=lambda: Q(pk__in=_results_under_way()),
+        until="their results are delivered",
+    )
+)
+holds(
+    Holding(
+        "exchange.Grant",
+        "authorization references",
+        Fate.DELETED,
+        "they only serve to look at Sessions and CDRs as these come in",
+        {"token_key": Form.VALUE, "reference": Form.VALUE},
+        rows=lambda driver: Q(token_owner=driver.owner, token_key=driver.uid.upper()),
+    )
+)
+holds(
+    Holding(
+        "exchange.RefusedObject",
+        "refused objects",
+        Fate.REPLACED,
+        "what is wrong with them is for their owner to mend",
+        {"object_key": Form.TEXT, "reason": Form.TEXT, "document": Form.JSON},
+    )
+)
+holds(
+    Holding(
+        "exchange.RepairRule",
+        "samples of repairs",
+        Fate.REPLACED,
+        "the repair itself is about a partner's form, and stays",
+        {"sample": Form.TEXT},
+    )
+)
+holds(
+    Holding("exchange.Pull", "errors of pulls", Fate.REPLACED, "they are about lists", {"error": Form.TEXT})
+)
+
+
+def _results_under_way() -> list[int]:
+    rows = Delivery.objects.filter(module=Callback.MODULE, state__in=OPEN).order_by()
+    return list(rows.values_list("row_id", flat=True))
+
+
+# What Tokens' own deliveries and messages are called after, tokens/holdings.py knows.
+harmless("exchange.Message", "request_id", "correlation_id")
+harmless("exchange.Attempt", "request_id", "correlation_id")
+harmless("exchange.Callback", "secret", "correlation_id")
+harmless("exchange.DeadLetterAction", "by")
+harmless("exchange.DeadLetterEntry", "cause")
+harmless("exchange.Lane", "holder", "rest_reason")
+harmless("exchange.Upkeep", "name")
+harmless("exchange.RepairRule", "path", "argument")
+harmless("exchange.Erasure", "by", "mark", "result", "note")

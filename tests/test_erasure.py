@@ -1,0 +1,448 @@
+"""A driver's data, erased on request: nothing is left but what invoices rest on."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
+from django.core.management import CommandError, call_command
+from django.db import connection, models
+from django.utils import timezone
+
+from cdrs.models import CDR
+from commands.models import Command
+from ocpi_hub import background, erasure
+from ocpi_hub.erasure import Driver, Form, without
+from ocpi_hub.errorreports.models import ErrorReport
+from ocpi_hub.exchange import erasing, sync, tally
+from ocpi_hub.exchange.models import (
+    Attempt,
+    Callback,
+    Delivery,
+    Erasure,
+    Grant,
+    Message,
+    RefusedObject,
+    RepairRule,
+)
+from ocpi_hub.journal.models import Hop, Look
+from ocpi_hub.proof.models import Gap
+from sessions.models import Session
+from tests import examples
+from tests.conformance.calls import to
+from tests.conformance.orders import answering
+from tests.partners import enveloped
+from tokens.models import Authorization, Token
+
+pytestmark = pytest.mark.django_db
+
+UID, CONTRACT, NUMBER = "04A1B2C3D4", "DE-MSP-C00000001-1", "4711-0815-77"
+TOKEN = f"DE*MSP/{UID}"
+NAMES = (UID, CONTRACT, NUMBER)
+
+
+def tables() -> set[str]:
+    """All of the database; partitions show in the table that they are of."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT table_name FROM information_schema.tables"
+            " WHERE table_schema = 'public' AND table_type = 'BASE TABLE'"
+            " AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = quote_ident(table_name)::regclass)"
+        )
+        return {row[0] for row in cursor.fetchall()}
+
+
+def holders(*names: str) -> dict[str, int]:
+    """Every table of the database that has one of these in any row, whatever its columns, and in how many."""
+    found = {}
+    with connection.cursor() as cursor:
+        for table in sorted(tables()):
+            rows = f'SELECT count(*) FROM "{table}" AS row WHERE row::text ~* %s'
+            cursor.execute(rows, ["|".join(names)])
+            if count := cursor.fetchone()[0]:
+                found[table] = count
+    return found
+
+
+@pytest.fixture
+def driver(cpo, emsp, deliver, django_user_model):
+    """A driver that everybody has heard of: charged, was billed, was refused, and failed in every place."""
+    cpo.answers.append(answering())
+    token = examples.token(uid=UID, contract_id=CONTRACT, visual_number=NUMBER)
+    emsp.put(f"receiver/tokens/DE/MSP/{UID}", token)
+    emsp.post("receiver/commands/START_SESSION", examples.start_session(), **to("NL*ABC"))
+    cpo.post(f"sender/tokens/{UID}/authorize")
+    cpo.put("receiver/sessions/NL/ABC/SESSION1", examples.session(status="COMPLETED", end_date_time=later()))
+    cpo.post("receiver/cdrs", examples.cdr())
+    deliver()
+    emsp.put(f"receiver/tokens/DE/MSP/{UID}", token | {"valid": False, "last_updated": later()})
+    deliver()
+    in_every_place(cpo, django_user_model)
+    return erasing.driver_named(TOKEN)
+
+
+def later() -> str:
+    return "2026-03-01T09:00:00Z"
+
+
+def in_every_place(cpo, django_user_model) -> None:
+    Grant.objects.create(
+        token_owner="DE*MSP", token_key=UID, operator="NL*ABC", reference="R1", given_by="authorize"
+    )
+    RefusedObject.objects.create(
+        platform=cpo.platform,
+        module="sessions",
+        object_key=f"NL*ABC/{UID}",
+        reason=f"$.kwh: with token {UID}",
+        document=json.dumps(examples.session(), indent=1),
+    )
+    RepairRule.objects.create(
+        platform=cpo.platform, module="tokens", kind="TEXT", path="uid", sample=f"{UID} to '{UID}'"
+    )
+    report = {"state": "OPEN", "state_at": timezone.now(), "first_seen_at": timezone.now()}
+    ErrorReport.objects.create(
+        **report, last_seen_at=timezone.now(), kind="x", text=f"token {UID}", url=f"/tokens/DE/MSP/{UID}?x=1"
+    )
+    Delivery.objects.filter(module="sessions").update(reason=f"HTTP 200, 2001: {UID.lower()} is unknown")
+    LogEntry.objects.create(
+        user=User.objects.create(username="operator"),
+        content_type=ContentType.objects.get_for_model(Token),
+        object_repr=f"DE/MSP/{UID}",
+        action_flag=CHANGE,
+        change_message="",
+    )
+    Look.objects.create(who="operator", asked=f"token:{UID}", correlation_ids=[], note="")
+    Gap.objects.create(
+        platform=cpo.platform, module="tokens", row_id=1, path=f"DE/MSP/{UID}", kind="LOST", variant="RFID",
+        day=timezone.now().date(), **dict.fromkeys(("changed_at", "found_at", "seen_at"), timezone.now()),
+    )  # fmt: skip
+    background.flush()  # the journal's hops
+
+
+EVERYWHERE = {
+    "cdrs_cdr",
+    "charging_sessions_session",
+    "commands_command",
+    "django_admin_log",
+    "errorreports_errorreport",
+    "exchange_attempt",
+    "exchange_callback",
+    "exchange_delivery",
+    "exchange_grant",
+    "exchange_message",
+    "exchange_refusedobject",
+    "exchange_repairrule",
+    "journal_hop",
+    "journal_look",
+    "proof_gap",
+    "tokens_authorization",
+    "tokens_token",
+}
+
+
+def test_after_it_nothing_in_the_database_names_the_driver_but_cdrs(driver):
+    assert set(holders(*NAMES)) == EVERYWHERE
+
+    row = erasing.erase(driver, "operator")
+
+    assert holders(*NAMES) == {"cdrs_cdr": 1}
+    assert row.waiting == 0
+    cdr = CDR.objects.get()
+    assert (cdr.token_uid, cdr.contract_id) == (UID, CONTRACT)
+    assert json.loads(cdr.document)["cdr_token"]["uid"] == UID
+
+
+def test_what_stays_is_what_operators_and_invoices_need(driver):
+    erasing.erase(driver, "operator")
+
+    name = driver.pseudonym
+    session = Session.objects.get()
+    assert (session.token_uid, session.contract_id, session.kwh) == (name, name, 20)
+    document = json.loads(session.document)
+    assert (document["cdr_token"]["uid"], document["kwh"], document["id"]) == (name, 20, "SESSION1")
+    assert document["cdr_token"]["party_id"] == "MSP"
+    assert Authorization.objects.get().token_uid == name
+    assert Command.objects.get().token_uid == name
+    assert f'"uid": "{name}"' in Callback.objects.get().request
+    assert not Token.objects.exists()
+    assert not Grant.objects.exists()
+    assert set(Message.objects.values_list("module", flat=True)) == {"sessions", "cdrs"}
+    assert Attempt.objects.filter(url__endswith=f"/tokens/DE/MSP/{name}?type=RFID").exists()
+    assert LogEntry.objects.get().object_repr == f"DE/MSP/{name}"
+    refused = RefusedObject.objects.get()
+    assert refused.object_key == f"NL*ABC/{name}"
+    assert json.loads(refused.document)["cdr_token"]["uid"] == name
+    assert ErrorReport.objects.get().url == f"/tokens/DE/MSP/{name}?x=1"
+    refs = {ref for hop in Hop.objects.all() for ref in hop.refs}
+    assert {name, f"token:DE/MSP/{name}", "session:NL/ABC/SESSION1"} <= refs
+    assert tally.compare() == 0
+
+
+def test_the_audit_names_no_token_and_is_found_by_whoever_has_it(driver, caplog):
+    with caplog.at_level("INFO"):
+        row = erasing.erase(driver, "operator", note="request 17")
+
+    assert erasing.before(erasing.driver_named(TOKEN.lower().replace("de*msp", "DE-MSP"))) == [row]
+    assert erasing.before(erasing.driver_named("DE*MSP/OTHER")) == []
+    told = json.dumps([row.mark, row.result, row.note, row.by]) + caplog.text
+    assert not any(name.lower() in told.lower() for name in NAMES)
+    assert "CDRs: 1 kept" in row.result
+    assert "the token itself: 1 deleted" in row.result
+
+
+def test_the_mark_is_of_no_use_without_the_key(driver, settings):
+    mark = driver.mark
+
+    settings.HUB_KEYS = ["b25seS1mb3ItbWFrZS1jaGVjay1vbmx5LWZvci1tYWs="]
+
+    assert erasing.driver_named(TOKEN).mark != mark
+
+
+def test_it_may_be_repeated(driver):
+    erasing.erase(driver, "operator")
+    documents = list(Session.objects.values_list("document", flat=True))
+
+    again = erasing.erase(erasing.driver_named(TOKEN), "operator")
+
+    assert again.result == ["CDRs: 1 kept"]
+    assert list(Session.objects.values_list("document", flat=True)) == documents
+    assert Erasure.objects.count() == 2
+
+
+def test_the_plan_says_what_goes_and_what_stays_and_changes_nothing(driver):
+    before = holders(*NAMES)
+
+    found = erasing.plan(driver)
+
+    assert holders(*NAMES) == before
+    fates = {one.holding.model: (one.holding.fate.name, one.rows) for one in found.findings}
+    assert fates["cdrs.CDR"] == ("KEPT", 1)
+    assert fates["charging_sessions.Session"] == ("REPLACED", 1)
+    assert fates["tokens.Token"] == ("DELETED", 1)
+    assert found.waiting == 0
+    notes = " ".join(found.notes)
+    assert "The hub sent the token to ABC" in notes
+    assert "CDRs stay for ever: HUB_CDR_DAYS is 0." in notes
+
+
+# ---------------------------------------------------------------------------------------------- what has to wait
+def test_a_withdrawal_that_an_operator_has_not_got_is_not_erased_before_it(cpo, emsp, deliver):
+    emsp.put(f"receiver/tokens/DE/MSP/{UID}", examples.token(valid=False))
+    cpo.answers.append(lambda request: enveloped(http_status=500))
+    deliver()
+    driver = erasing.driver_named(TOKEN)
+
+    first = erasing.erase(driver, "operator")
+
+    assert first.waiting == 3
+    assert Token.objects.count() == 1
+    cpo.answers.clear()
+    Delivery.objects.update(next_attempt_at=timezone.now())
+    deliver()
+    assert cpo.received()[-1].body["valid"] is False
+
+    second = erasing.erase(erasing.driver_named(TOKEN), "operator")
+
+    assert second.waiting == 0
+    assert holders(UID) == {}
+
+
+def test_a_session_that_is_still_running_is_left_until_it_is_over(cpo, emsp, deliver):
+    cpo.put("receiver/sessions/NL/ABC/SESSION1", examples.session(status="ACTIVE"))
+    deliver()
+
+    row = erasing.erase(erasing.driver_named(TOKEN), "operator")
+
+    assert "Sessions: 0 with a pseudonym now; 1 wait until they are over" in row.result
+    assert Session.objects.get().token_uid == UID
+    cpo.put("receiver/sessions/NL/ABC/SESSION1", examples.session(status="COMPLETED", last_updated=later()))
+    deliver()
+    assert emsp.received()[-1].body["cdr_token"]["uid"] == UID
+    assert erasing.erase(erasing.driver_named(TOKEN), "operator").waiting == 0
+    assert holders(UID) == {}
+
+
+def test_what_is_on_its_way_reaches_its_provider_whole(cpo, emsp, deliver):
+    cpo.put("receiver/sessions/NL/ABC/SESSION1", examples.session(status="COMPLETED"))
+    erased = erasing.erase(erasing.driver_named(TOKEN), "operator")
+
+    deliver()
+
+    assert erased.waiting == 1
+    assert emsp.received()[-1].body["cdr_token"]["uid"] == UID
+
+
+def test_a_session_that_its_operator_lists_as_it_was_does_not_come_back(driver, cpo, emsp):
+    erasing.erase(driver, "operator")
+    Session.objects.update(last_updated=timezone.now() - timedelta(days=3))
+    session = examples.session(status="COMPLETED", end_date_time=later())
+    cpo.lists["sessions"] = [session | {"last_updated": "2030-01-01T00:00:00Z"}]
+
+    (report,) = sync.pull_platform(cpo.platform.pk, "sessions")
+
+    assert (report.pull.unchanged, report.pull.changed) == (1, 0)
+    assert Session.objects.get().token_uid == driver.pseudonym
+
+
+def test_whoever_still_lists_it_as_valid_is_named(cpo, emsp):
+    emsp.put(f"receiver/tokens/DE/MSP/{UID}", examples.token(valid=True))
+
+    notes = erasing.plan(erasing.driver_named(TOKEN)).notes
+
+    assert "DE*MSP still has the token as valid: it must withdraw it" in notes[0]
+    assert not any(UID in note for note in notes)
+
+
+# ------------------------------------------------------------------------------------------------- of nobody else
+def test_others_keep_what_is_theirs(driver, emsp, stranger, cpo, deliver):
+    emsp.put("receiver/tokens/DE/MSP/04A1B2C3D4E5", examples.token(uid="04A1B2C3D4E5", contract_id="OTHER"))
+    stranger.put(
+        f"receiver/tokens/FR/XYZ/{UID}", examples.token(country_code="FR", party_id="XYZ", contract_id="F1")
+    )
+    cdr_token = {
+        **examples.session()["cdr_token"],
+        "country_code": "FR",
+        "party_id": "XYZ",
+        "contract_id": "F1",
+    }
+    cpo.put("receiver/sessions/NL/ABC/S2", examples.session(id="S2", cdr_token=cdr_token, status="COMPLETED"))
+    deliver()
+
+    erasing.erase(driver, "operator")
+
+    left = Token.objects.order_by("owner_key").values_list("owner_key", "object_id")
+    assert list(left) == [("DE*MSP", "04A1B2C3D4E5"), ("FR*XYZ", UID)]
+    assert Session.objects.get(object_id="S2").token_uid == UID
+    message = Message.objects.get(path="NL/ABC/S2")
+    assert json.loads(message.body)["cdr_token"]["uid"] == UID
+
+
+def test_a_contract_of_several_tokens_stays_unless_it_is_named(cpo, emsp, deliver):
+    for uid in (UID, "OTHERCARD"):
+        emsp.put(f"receiver/tokens/DE/MSP/{uid}", examples.token(uid=uid, contract_id=CONTRACT))
+    cpo.put("receiver/sessions/NL/ABC/SESSION1", examples.session(status="COMPLETED"))
+    deliver()
+
+    driver = erasing.driver_named(TOKEN)
+    assert CONTRACT not in driver.names
+    assert any("other tokens of DE*MSP too" in note for note in erasing.plan(driver).notes)
+    erasing.erase(driver, "operator")
+    assert Session.objects.get().contract_id == CONTRACT
+
+    erasing.erase(erasing.driver_named(TOKEN, (CONTRACT,)), "operator")
+    assert Session.objects.get().contract_id == driver.pseudonym
+
+
+P = Driver("DE*MSP", "12").pseudonym
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "left"),
+    [
+        (Form.VALUE, "12", P),
+        (Form.VALUE, "121", "121"),
+        (Form.JSON, '{"uid" : "12", "kwh": 12, "id": "12"}', f'{{"uid" : "{P}", "kwh": 12, "id": "12"}}'),
+        (Form.JSON, '{"uid":"123"}', '{"uid":"123"}'),
+        (Form.ADDRESS, "https://cpo/tokens/DE/MSP/12?type=RFID", f"https://cpo/tokens/DE/MSP/{P}?type=RFID"),
+        (Form.ADDRESS, "https://cpo/sender/tokens/12/authorize", f"https://cpo/sender/tokens/{P}/authorize"),
+        (Form.ADDRESS, "https://cpo/locations/NL/ABC/12", "https://cpo/locations/NL/ABC/12"),
+        (Form.NAME, "token:DE/MSP/12", f"token:DE/MSP/{P}"),
+        (Form.NAME, "12", P),
+        (Form.NAME, "location:NL/ABC/12", "location:NL/ABC/12"),
+        (Form.TEXT, "HTTP 500 after 12 s, uid 12", f"HTTP 500 after 12 s, uid {P}"),
+    ],
+)
+def test_a_short_uid_is_replaced_where_it_is_one(form, text, left):
+    assert without(text, Driver("DE*MSP", "12"), form) == left
+
+
+@pytest.mark.parametrize("uid", ["A/B c+D", 'Ä"Ö', "%2F", "a.b*c"])
+def test_a_uid_is_found_however_it_is_written(uid):
+    from urllib.parse import quote
+
+    driver = Driver("DE*MSP", uid)
+
+    document = json.dumps({"uid": uid.lower()})
+    assert json.loads(without(document, driver, Form.JSON))["uid"] == driver.pseudonym
+    url = f"https://cpo/tokens/DE/MSP/{quote(uid, safe='')}"
+    assert without(url, driver, Form.ADDRESS) == f"https://cpo/tokens/DE/MSP/{driver.pseudonym}"
+
+
+# ----------------------------------------------------------------------------------------- that none is forgotten
+def test_of_every_column_somebody_says_what_becomes_of_it():
+    assert erasure.unnamed() == []
+
+
+def test_a_column_that_nobody_speaks_of_is_found(monkeypatch):
+    monkeypatch.setitem(erasure._harmless, "partners.Agreement", set())
+
+    assert erasure.unnamed() == ["partners.Agreement.note"]
+
+
+def test_every_table_of_the_database_has_a_model_that_is_walked():
+    from django.apps import apps
+
+    modelled = {model._meta.db_table for model in apps.get_models(include_auto_created=True)}
+
+    assert tables() - {"django_migrations"} <= modelled
+
+
+def test_what_is_spoken_of_is_there():
+    from django.apps import apps
+
+    named = {(holding.model, column) for holding in erasure._holdings for column in holding.columns}
+    named |= {(model, column) for model, columns in erasure._harmless.items() for column in columns}
+
+    for model, column in sorted(named):
+        assert isinstance(apps.get_model(model)._meta.get_field(column), models.Field), (model, column)
+
+
+# -------------------------------------------------------------------------------------------------- the command
+def erase(*arguments: str, capsys) -> str:
+    call_command("erase", *arguments)
+    return capsys.readouterr().out
+
+
+def test_the_command_says_what_goes_and_does_it(driver, capsys):
+    said = erase("--token", TOKEN, "--by", "jan", "--note", "request 17", capsys=capsys)
+
+    assert "the token itself: 1. Each is deleted: " in said
+    assert "CDRs: 1. Each stays as it is: invoices rest on them" in said
+    assert "  Sessions: 1 with a pseudonym now\n" in said
+    assert not any(name in said for name in NAMES)
+    row = Erasure.objects.get()
+    assert (row.by, row.note) == ("jan", "request 17")
+    assert holders(*NAMES) == {"cdrs_cdr": 1}
+
+
+def test_a_dry_run_changes_nothing(driver, capsys):
+    before = holders(*NAMES)
+
+    found = json.loads(erase("--token", TOKEN, "--dry-run", "--json", capsys=capsys))
+
+    assert holders(*NAMES) == before
+    assert found["audit"] is None
+    assert {"what": "CDRs", "fate": "kept", "rows": 1, "waiting": 0}.items() <= next(
+        one for one in found["found"] if one["what"] == "CDRs"
+    ).items()
+    assert not Erasure.objects.exists()
+
+
+def test_a_token_is_read_from_the_input(driver, capsys, monkeypatch):
+    import io
+
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{TOKEN}\n"))
+
+    assert json.loads(erase("--token", "-", "--json", capsys=capsys))["audit"] == Erasure.objects.get().pk
+
+
+@pytest.mark.parametrize("name", ["04A1B2C3D4", "DE*MSP", "DE*MSP/", "GERMANY/04A1B2C3D4", ""])
+def test_what_names_no_token_is_refused_without_repeating_it(name):
+    with pytest.raises(CommandError) as refused:
+        call_command("erase", "--token", name)
+
+    assert "DE*MSP/UID" in str(refused.value)
+    assert UID not in str(refused.value)
+    assert not Erasure.objects.exists()
