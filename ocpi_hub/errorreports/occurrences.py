@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 LONGEST_BODY = 8_000  # characters that are kept of a request or an answer
 LONGEST_TEXT = 1_000  # of a sentence, a URL or the name of an object
+MARGIN = 1_000  # characters behind the end are masked as well, or half a value would stand there
 LONGEST_WAITING = 64_000  # bytes of a body that wait to be masked; it may be longer, and 10,000 may wait
 
 
@@ -89,27 +90,28 @@ def cleaned(failure: Noted, now: datetime) -> grouping.Row:
     if failure.kind not in KINDS:
         logger.error("a failure is reported as %r, which is no kind of kinds.py", failure.kind)
     evidence = failure.evidence
-    private = _private(failure)
-
-    def clean(text: bytes | str | None, longest: int = LONGEST_TEXT) -> str:
-        return _cut(masked(_text(text), private), longest)
-
+    clean = _clean(
+        {
+            "text": (failure.text, LONGEST_TEXT),
+            "subject": (failure.subject, LONGEST_TEXT),
+            "url": (evidence.url, LONGEST_TEXT),
+            "request": (evidence.request, LONGEST_BODY),
+            "answer": (evidence.answer, LONGEST_BODY),
+        },
+        _private(failure),
+    )
     return grouping.Row(
         kind=failure.kind[:40],
         platform_id=failure.platform_id,
         module=_text(failure.module)[:20],
         at=failure.at or now,
-        text=clean(failure.text),
         party=_text(failure.party)[:6],
-        subject=clean(failure.subject),
         method=_text(evidence.method)[:10],
-        url=clean(evidence.url),
-        request=clean(evidence.request, LONGEST_BODY),
         http_status=evidence.http_status,
         status_code=evidence.status_code,
-        answer=clean(evidence.answer, LONGEST_BODY),
         correlation_id=_text(failure.ids.correlation_id)[:255] if failure.ids else "",
         request_id=_text(failure.ids.request_id)[:255] if failure.ids else "",
+        **clean,
     )
 
 
@@ -122,6 +124,17 @@ def _private(failure: Noted) -> set[str]:
     return found | secrets | {base64.b64encode(secret.encode()).decode() for secret in secrets}
 
 
+def _clean(texts: dict[str, tuple[bytes | str | None, int]], private: set[str]) -> dict[str, str]:
+    """Each masked, and cut to its length; together, with NUL between them, which none of them holds."""
+    whole = [_text(text[: longest + MARGIN] if text else text) for text, longest in texts.values()]
+    found = masked("\x00".join(whole), private).split("\x00")
+    lengths = [len(text or "") > longest + MARGIN for text, longest in texts.values()]
+    return {
+        name: _cut(text[:-MARGIN] if shortened else text, longest, shortened)
+        for (name, (_, longest)), text, shortened in zip(texts.items(), found, lengths, strict=True)
+    }
+
+
 def _text(text: bytes | str | None) -> str:
     """Without what PostgreSQL cannot keep: the character NUL, and halves of characters."""
     if isinstance(text, bytes):
@@ -129,8 +142,9 @@ def _text(text: bytes | str | None) -> str:
     return (text or "").replace("\x00", "�").encode(errors="replace").decode()
 
 
-def _cut(text: str, longest: int) -> str:
-    return text if len(text) <= longest else text[: longest - 1] + "…"
+def _cut(text: str, longest: int, shortened: bool) -> str:
+    """With a sign that it goes on."""
+    return text if len(text) <= longest and not shortened else text[: longest - 1] + "…"
 
 
 def _shortened(evidence: Evidence) -> Evidence:

@@ -1,5 +1,6 @@
 """Failures become occurrences in reports: grouped, counted, masked, bounded."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -205,3 +206,27 @@ def test_a_kind_that_is_not_in_the_catalogue_is_reported_and_told_in_the_log(cap
     assert [record.getMessage() for record in caplog.records] == [
         "a failure is reported as 'MADE_UP', which is no kind of kinds.py"
     ]
+
+
+@pytest.mark.parametrize("shift", range(0, 60, 7))
+def test_no_half_of_a_private_value_stands_where_a_text_was_cut(shift):
+    value = "C4RD-0F-4-DR1V3R"
+    answer = json.dumps({"uid": value, "a": "x" * shift, "b": " ".join([value] * 2_000)})
+    write([refused(evidence=Evidence(answer=answer))])
+
+    kept = ErrorReport.objects.get().answer
+    assert kept.endswith("…")
+    assert set(kept.partition('"b": "')[2].removesuffix("…").split()) <= {"***", "**", "*"}
+
+
+def test_a_page_of_many_private_values_is_masked_and_short():
+    tokens = [{"uid": f"CARD{number}", "contract_id": f"DE-MSP-C{number:08}"} for number in range(5_000)]
+    answer = json.dumps({"data": tokens})
+    note("delivery.refused", 7, "tokens", "CARD4999 is refused", evidence=Evidence(answer=answer))
+    background.flush()
+
+    report = ErrorReport.objects.get()
+    assert report.text == "*** is refused"
+    assert report.answer.startswith('{"data": [{"uid": "***", "contract_id": "***"}, {"uid": "***"')
+    assert "CARD" not in report.answer
+    assert "MSP" not in report.answer
