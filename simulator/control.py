@@ -54,6 +54,8 @@ def _answer(platform: "Platform", request: Request, path: list[str]) -> Any:
             return {item.key: msgspec.Raw(item.raw) for item in objects(platform, module).items()}
         case "GET", ["objects", module, *key]:
             return msgspec.Raw(one(platform, module, "/".join(key)))
+        case "DELETE", ["objects", module, *key]:
+            return forget(platform, module, "/".join(key))
         case "GET", ["digests", module]:
             held = objects(platform, module)
             return {item.key: digest(held.module, item.raw) for item in held.items()}
@@ -92,6 +94,13 @@ def one(platform: "Platform", module: str, key: str) -> bytes:
     if item is None:
         raise LookupError(key)
     return item.raw
+
+
+def forget(platform: "Platform", module: str, key: str) -> dict[str, str]:
+    """Lose one object, as a platform with a fault would."""
+    if not objects(platform, module).remove(key):
+        raise LookupError(key)
+    return {"forgotten": key}
 
 
 def digest(module: Module, raw: bytes) -> str:

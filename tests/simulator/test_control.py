@@ -53,6 +53,16 @@ def test_objects_and_keys_of_every_module(platform: Platform):
     assert ask(platform, "GET", "/simulator/objects/nothing").status == 404
 
 
+def test_an_object_that_is_lost_is_there_no_more(platform: Platform):
+    ask(platform, "PUT", AT, BODY)
+
+    assert control(platform, "DELETE", "objects/locations/NL/ABC/L1") == {"forgotten": "NL/ABC/L1"}
+
+    assert control(platform, "GET", "objects/locations") == {}
+    assert ask(platform, "GET", AT).status == 404
+    assert ask(platform, "DELETE", "/simulator/objects/locations/NL/ABC/L1").status == 404
+
+
 @pytest.mark.parametrize(
     ("client", "headers"),
     [
