@@ -3,11 +3,13 @@
 The texts are read at night by somebody who did not write the hub, so they are whole sentences in plain words.
 """
 
-from ocpi_hub.errorreports.catalogue import answers, calls, hub, requests
+from ocpi_hub.errorreports.catalogue import answers, calls, hub, proof, requests
 from ocpi_hub.errorreports.kind import Kind as Kind
 from ocpi_hub.errorreports.kind import Who as Who
 
-KINDS: dict[str, Kind] = {kind.name: kind for part in (calls, answers, requests, hub) for kind in part.KINDS}
+KINDS: dict[str, Kind] = {
+    kind.name: kind for part in (calls, answers, requests, proof, hub) for kind in part.KINDS
+}
 
 
 def kind_of(name: str) -> Kind:
