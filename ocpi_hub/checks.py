@@ -41,6 +41,13 @@ LEAST = {
     "HUB_PULL_DAYS": 1,
     "HUB_REPORT_QUIET_DAYS": 1,
     "HUB_REPORT_DAYS": 1,
+    "HUB_PROOF_HOUR": 0,
+    "HUB_PROOF_DAYS": 1,
+    "HUB_PROOF_LATE": 1,
+    "HUB_PROOF_ASK_DAYS": 1,
+    "HUB_PROOF_ASK_MOST": 1,
+    "HUB_PROOF_PACE": 1,
+    "HUB_PROOF_KEPT_DAYS": 1,
 }
 
 
@@ -113,6 +120,10 @@ def numbers_make_sense(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         wrong.append(
             f"HUB_SESSION_DAYS must be at least {LEAST_SESSION_DAYS}, or 0, and is {settings.HUB_SESSION_DAYS}."
         )
+    if settings.HUB_PROOF_HOUR > 23:
+        wrong.append(f"HUB_PROOF_HOUR must be an hour of the day, 0 to 23, and is {settings.HUB_PROOF_HOUR}.")
+    if settings.HUB_PROOF_DAYS > settings.HUB_MESSAGE_DAYS > 0:
+        wrong.append("HUB_PROOF_DAYS must be at most HUB_MESSAGE_DAYS: older deliveries are not kept.")
     if any(seconds < 0 for seconds in settings.HUB_RETRY_SCHEDULE):
         wrong.append("HUB_RETRY_SCHEDULE must hold no seconds below 0.")
     return [Error(text, hint="See docs/operating.md.", id="hub.E006") for text in wrong]

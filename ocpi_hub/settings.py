@@ -192,6 +192,7 @@ HUB_PROOF_ASK_DAYS = _number("HUB_PROOF_ASK_DAYS", 3)  # whose CDRs and Sessions
 HUB_PROOF_ASK_MOST = _number(
     "HUB_PROOF_ASK_MOST", 5000
 )  # objects of one module that one is asked for a night
+HUB_PROOF_KEPT_DAYS = _number("HUB_PROOF_KEPT_DAYS", 400)  # its counts, and gaps that are closed
 HUB_PROOF_PACE = _number("HUB_PROOF_PACE", 5)  # questions to one partner in a second
 
 TRUSTED_PROXIES: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []

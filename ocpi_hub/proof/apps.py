@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 from django.apps import AppConfig
 
 
@@ -7,8 +9,9 @@ class ProofConfig(AppConfig):
     verbose_name = "Proof of delivery"
 
     def ready(self) -> None:
-        from ocpi_hub.exchange import sweeper
+        from ocpi_hub.exchange import sweeper, upkeep
         from ocpi_hub.proof import gaps, runs
 
         sweeper.every_round(runs.work)
         sweeper.every_round(gaps.close_filled)
+        upkeep.every("forget old reconciliations", timedelta(hours=1), runs.forget)

@@ -15,7 +15,7 @@ from ocpi_hub.exchange.transports import InsideTransaction
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.proof import comparison, gaps, stages
 from ocpi_hub.proof.asking import Pause
-from ocpi_hub.proof.models import Run
+from ocpi_hub.proof.models import Gap, Reconciliation, Run
 
 logger = logging.getLogger(__name__)
 
@@ -145,3 +145,14 @@ def follow(run: Run, pause: Pause = time.sleep) -> Run:
         if run.state != Run.State.RUNNING:
             return run
         pause(min(max((run.next_at - timezone.now()).total_seconds(), 0.2), 5.0))
+
+
+def forget(now: datetime | None = None) -> int:
+    """Delete runs, days and closed gaps of HUB_PROOF_KEPT_DAYS ago; how many rows went."""
+    before = (now or timezone.now()) - timedelta(days=settings.HUB_PROOF_KEPT_DAYS)
+    old = (
+        Run.objects.filter(finished_at__lt=before),
+        Reconciliation.objects.filter(compared_at__lt=before),
+        Gap.objects.filter(closed_at__lt=before),
+    )
+    return sum(rows.delete()[0] for rows in old)

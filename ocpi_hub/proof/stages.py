@@ -14,6 +14,8 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from ocpi_hub.errorreports import occurrences
+from ocpi_hub.errorreports.occurrences import Noted
 from ocpi_hub.exchange.ownedobject import OwnedObject, owned_models
 from ocpi_hub.proof import asking, comparison, gaps
 from ocpi_hub.proof.asking import Held, Pause, Said, Visit
@@ -58,9 +60,27 @@ def _write(run: Run, changes: Callable[[], object]) -> None:
         mine = Run.objects.select_for_update().filter(pk=run.pk, holder=run.holder, state=Run.State.RUNNING)
         if not mine.exists():
             raise LeaseLost
+        module = run.module
         changes()
         run.failures = 0
         run.save()
+        if run.module != module or run.state == Run.State.DONE:
+            occurrences.write(_failures(run, module))
+
+
+def _failures(run: Run, module: str) -> list[Noted]:
+    """What this run has found missing of a module, for the error reports; the objects are named under Gaps."""
+    new = Gap.objects.filter(platform=run.platform, module=module, found_at=run.until)
+    reports = (
+        ("proof.lost", gaps.FOUND_BY_ASKING, "it acknowledged are missing there, or differ"),
+        ("proof.never_sent", (Gap.Kind.NEVER_SENT,), "should be there and have no delivery on record"),
+    )
+    counts = [(name, new.filter(kind__in=kinds).count(), text) for name, kinds, text in reports]
+    return [
+        Noted(name, run.platform_id, module, f"{count} objects that {text}", at=run.until)
+        for name, count, text in counts
+        if count
+    ]
 
 
 def _count(run: Run, day: object, name: str) -> None:

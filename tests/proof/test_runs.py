@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
+from ocpi_hub.errorreports.models import ErrorReport, Occurrence
 from ocpi_hub.exchange import sweeper
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.proof import comparison, gaps, runs, stages
-from ocpi_hub.proof.models import Gap, Run
+from ocpi_hub.proof.models import Gap, Reconciliation, Run
 from tests import examples
 from tests.proof.conftest import counted, no_pause, open_gaps
 
@@ -139,3 +140,41 @@ def test_a_run_over_one_module_leaves_the_others_alone(cpo, emsp, deliver, recon
     reconcile(emsp, module="cdrs")
 
     assert open_gaps(emsp) == {"locations/NL/ABC/LOC1": "NEVER_SENT"}
+
+
+def test_old_counts_and_closed_gaps_are_forgotten_and_open_gaps_never(
+    cpo, emsp, deliver, reconcile, settings
+):
+    settings.HUB_PROOF_KEPT_DAYS = 10
+    for name in ("A", "B"):
+        cpo.put(f"receiver/locations/NL/ABC/{name}", examples.location(id=name))
+    deliver()
+    emsp.platform.deliveries.all().delete()
+    reconcile(emsp)
+    gaps.waive(Gap.objects.filter(path="NL/ABC/A"), "so be it", timezone.now())
+
+    assert runs.forget(timezone.now() + timedelta(days=9)) == 0
+    assert runs.forget(timezone.now() + timedelta(days=11)) == 3
+
+    assert (Run.objects.count(), Reconciliation.objects.count()) == (0, 0)
+    assert open_gaps(emsp) == {"locations/NL/ABC/B": "NEVER_SENT"}
+
+
+def test_what_is_found_missing_is_an_error_report_and_once_only(emsp, held, send_cdrs, reconcile):
+    send_cdrs("CDR1", "CDR2", "CDR3", "CDR4")
+    del held["/kept/CDR1"], held["/kept/CDR2"]
+    emsp.platform.deliveries.filter(path="NL/ABC/CDR4").delete()
+
+    reconcile(emsp)
+    reconcile(emsp)
+
+    reports = list(ErrorReport.objects.order_by("kind").values_list("platform", "module", "kind", "count"))
+    assert reports == [
+        (emsp.platform.pk, "cdrs", "proof.lost", 1),
+        (emsp.platform.pk, "cdrs", "proof.never_sent", 1),
+    ]
+    texts = set(Occurrence.objects.values_list("text", flat=True))
+    assert texts == {
+        "2 objects that it acknowledged are missing there, or differ",
+        "1 objects that should be there and have no delivery on record",
+    }
