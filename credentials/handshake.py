@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 from rest_framework.exceptions import AuthenticationFailed
 
-from ocpi_hub.exchange import repairs, sync, transports
+from ocpi_hub.exchange import outbox, repairs, sync, transports
 from ocpi_hub.exchange.exceptions import HandshakeFailed, InvalidParameters, MethodUnavailable
 from ocpi_hub.exchange.models import Delivery, Lane
 from ocpi_hub.exchange.routing import hub_party, interfaces
@@ -150,7 +150,7 @@ def accept(issued: IssuedToken, theirs: Credentials, version: str, ids: MessageI
     """POST: call back with token B, then take the partner in and give it token C."""
     peer = discover(theirs.url, theirs.token, [version], ids)
     with transaction.atomic():
-        row = Platform.objects.select_for_update().get(pk=issued.platform_id)
+        row = _locked(issued.platform_id)
         if row.registered:
             raise MethodUnavailable(
                 "you are registered already; use PUT to renew the credentials", ["GET", "PUT", "DELETE"]
@@ -163,6 +163,12 @@ def accept(issued: IssuedToken, theirs: Credentials, version: str, ids: MessageI
     return own_credentials(token)
 
 
+def _locked(platform_id: int) -> Platform:
+    """Its lane is taken first, as by whoever writes down what came of deliveries: neither then waits for ever."""
+    Lane.objects.select_for_update().filter(pk=platform_id).first()
+    return Platform.objects.select_for_update().get(pk=platform_id)
+
+
 def _must_be_good(issued: IssuedToken, row: Platform) -> None:
     """The token that the request came with still is: much may happen while a partner is called back."""
     if not row.issued_tokens.valid(timezone.now()).filter(pk=issued.pk).exists():
@@ -173,7 +179,7 @@ def renew(issued: IssuedToken, theirs: Credentials, version: str, ids: MessageID
     """PUT: fetch everything again and exchange both tokens; the old one of ours works until the new one is used."""
     peer = discover(theirs.url, theirs.token, [version], ids)
     with transaction.atomic():
-        row = Platform.objects.select_for_update().get(pk=issued.platform_id)
+        row = _locked(issued.platform_id)
         _must_be_good(issued, row)
         if not row.registered:
             raise MethodUnavailable("you are not registered; use POST with your invitation", ["GET", "POST"])
@@ -187,7 +193,8 @@ def renew(issued: IssuedToken, theirs: Credentials, version: str, ids: MessageID
 def leave(platform: Platform) -> None:
     """DELETE: no token of either side works any more and nothing moves; objects stay, for sessions and CDRs."""
     with transaction.atomic():
-        row = Platform.objects.select_for_update().get(pk=platform.pk)
+        outbox.take_turn(wait=True)  # what is being put into its lane is taken back as well
+        row = _locked(platform.pk)
         row.issued_tokens.all().delete()
         row.endpoints.all().delete()
         row.token_cipher, row.status, row.offline_since = "", Status.SUSPENDED, None
@@ -199,7 +206,7 @@ def leave(platform: Platform) -> None:
 def reset(platform: Platform) -> str:
     """The operator starts over with a partner that lost its token: token A, as after an invitation (P24)."""
     with transaction.atomic():
-        row = Platform.objects.select_for_update().get(pk=platform.pk)
+        row = _locked(platform.pk)
         row.issued_tokens.all().delete()
         row.token_cipher, row.status, row.offline_since = "", Status.PLANNED, None
         row.save()
@@ -304,7 +311,7 @@ def announce(platform: Platform) -> None:
     try:
         theirs = _send("PUT", peer, platform.token, token, ids)
         with transaction.atomic():
-            row = Platform.objects.select_for_update().get(pk=platform.pk)
+            row = _locked(platform.pk)
             if row.token_cipher != platform.token_cipher:
                 raise HandshakeFailed("the connection changed meanwhile")
             IssuedToken.expire_others(row, token, timedelta(seconds=settings.HUB_TOKEN_GRACE))

@@ -1,8 +1,8 @@
 """Dead letters: what was given up for a partner, kept until it is tried again, settled or discarded.
 
-keep(), close()     called where deliveries end (outcomes.py), in that transaction
-retry(), discard()  what an operator does, with one of them or with ten thousand; each leaves an audit row
-settle_strays()     in every round of a worker: what became of those whose delivery ended some other way
+keep(), close()                called where deliveries end (outcomes.py), in that transaction
+retry(), discard(), give_up()  what an operator does, with one or with ten thousand; each leaves an audit row
+settle_strays()                in every round of a worker: those whose delivery ended some other way
 """
 
 import logging
@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 State, What, Became = DeadLetter.State, DeadLetterAction.What, DeadLetterEntry.Became
 
+BY_HAND = "given up by hand"
 COLLISIONS = 3  # times that a retry begins anew when a delivery of one of the parts came in between
 
 
@@ -126,16 +127,19 @@ def _again(ids: list[int], by: str, chosen: str, note: str) -> Retried:
 
 def _retry_now(ids: list[int], by: str, chosen: str, note: str) -> Retried:
     take_turn(wait=True)
-    # In the order of whoever writes down deliveries: first the lanes, then what is in them.
     platforms = DeadLetter.objects.filter(pk__in=ids).order_by().values_list("platform_id", flat=True)
-    lanes = Lane.objects.filter(pk__in=list(platforms.distinct())).order_by("pk")
-    list(lanes.select_for_update().values_list("pk"))
+    _lock_lanes(list(platforms.distinct()))
     with connection.cursor() as cursor:
         cursor.execute(_RETRY, {"ids": ids, "by": by, "what": What.RETRY, "chosen": chosen, "note": note})
         rows = cursor.fetchall()
     became = {name: count for name, count, _ in rows}
     action = rows[0][2] if rows else None
     return Retried(became.get(Became.AGAIN, 0), became.get(Became.COVERED, 0), action=action)
+
+
+def _lock_lanes(platforms: list[int]) -> None:
+    """In the order of whoever writes down deliveries: first the lanes, then what is in them."""
+    list(Lane.objects.filter(pk__in=platforms).order_by("pk").select_for_update().values_list("pk"))
 
 
 # A letter whose part, or the whole of it, waits already or is among the chosen is brought by that one.
@@ -183,6 +187,66 @@ WITH chosen AS MATERIALIZED (
     RETURNING became, action_id
 )
 SELECT became, count(*), action_id FROM entries GROUP BY became, action_id
+"""
+
+
+def give_up(deliveries: QuerySet[Delivery], by: str, chosen: str, note: str = "") -> int:
+    """What waits and will never arrive, such as CDRs for a partner that is gone, becomes dead letters now."""
+    ids = list(deliveries.filter(state=Delivery.State.PENDING).order_by().values_list("pk", flat=True))
+    platforms = deliveries.order_by().values_list("platform_id", flat=True).distinct()
+    parameters = {
+        "ids": ids,
+        "by": by,
+        "what": What.GIVE_UP,
+        "chosen": chosen,
+        "note": note,
+        "cause": BY_HAND,
+    }
+    with transaction.atomic():
+        take_turn(wait=True)
+        _lock_lanes(list(platforms))
+        with connection.cursor() as cursor:
+            cursor.execute(_GIVE_UP, parameters)
+            (done,) = cursor.fetchone()
+    if done:
+        logger.info("%s gave up %s waiting deliveries: %s", by, done, chosen)
+    return int(done)
+
+
+_GIVE_UP = """
+WITH chosen AS (
+    UPDATE exchange_delivery SET state = 'FAILED', finished_at = clock_timestamp(), next_attempt_at = NULL
+    WHERE id = ANY(%(ids)s) AND state = 'PENDING'
+    RETURNING *
+), covered AS (
+    UPDATE exchange_delivery SET state = 'ABSORBED', reason = 'a newer delivery of the same part was given up'
+    FROM exchange_deadletter letter JOIN chosen USING (platform_id, module, key)
+    WHERE letter.state IN ('OPEN', 'RETRYING') AND exchange_delivery.id = letter.delivery_id
+        AND exchange_delivery.state = 'FAILED'
+), letters AS (
+    INSERT INTO exchange_deadletter (
+        delivery_id, platform_id, module, key, parent_key, path, to_party, cause, reason, method, url, request,
+        answer, tries, times, given_up_at, state, closing)
+    SELECT id, platform_id, module, key, parent_key, path, to_party, %(cause)s,
+        'given up by ' || %(by)s || ' while it waited' || CASE reason WHEN '' THEN '' ELSE '; before: ' || reason END,
+        '', '', '', '', tries, 1, clock_timestamp(), 'OPEN', ''
+    FROM chosen
+    ON CONFLICT (platform_id, module, key) WHERE state IN ('OPEN', 'RETRYING') DO UPDATE
+        SET delivery_id = excluded.delivery_id, cause = excluded.cause, reason = excluded.reason, state = 'OPEN',
+            given_up_at = excluded.given_up_at, times = exchange_deadletter.times + 1, closing = ''
+    RETURNING id, delivery_id, platform_id, to_party, module, cause
+), action AS (
+    INSERT INTO exchange_deadletteraction (by, what, chosen, note)
+    SELECT %(by)s, %(what)s, %(chosen)s, %(note)s WHERE EXISTS (SELECT FROM chosen)
+    RETURNING id
+), entries AS (
+    INSERT INTO exchange_deadletterentry
+        (action_id, letter_id, delivery_id, platform_id, to_party, module, cause, became)
+    SELECT action.id, letters.id, delivery_id, platform_id, to_party, module, cause, 'GIVEN_UP'
+    FROM letters CROSS JOIN action
+    RETURNING 1
+)
+SELECT count(*) FROM entries
 """
 
 

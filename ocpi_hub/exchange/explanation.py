@@ -218,7 +218,7 @@ class _Case:
         key = self.party.key
         if row.state == State.FAILED:
             last = f"; last try {_last_attempt(row)}" if row.tries else ""
-            do = f"let {key} mend what it answered, then Try again in Deliveries"
+            do = f"let {key} mend what it answered, then Retry in Dead letters"
             yield Reason("delivery", "it was given up", f"{text}{last}", "you", do, row)
         elif answer.word == "held":
             yield Reason("delivery", "its lane is held", text, key, "answer what is pushed to it", row)

@@ -196,6 +196,7 @@ class DeadLetterAction(models.Model):
     class What(models.TextChoices):
         RETRY = "RETRY", "tried again"
         DISCARD = "DISCARD", "discarded"
+        GIVE_UP = "GIVE_UP", "given up while it waited"
 
     at = models.DateTimeField(db_default=Func(function="clock_timestamp"))
     by = models.CharField(max_length=150, help_text="the user's name")
@@ -218,6 +219,7 @@ class DeadLetterEntry(models.Model):
         AGAIN = "AGAIN", "tried again"
         COVERED = "COVERED", "covered by a delivery that was waiting"
         DISCARDED = "DISCARDED", "discarded"
+        GIVEN_UP = "GIVEN_UP", "given up while it waited"
 
     action = models.ForeignKey(DeadLetterAction, models.CASCADE, related_name="entries")
     letter_id = models.BigIntegerField()

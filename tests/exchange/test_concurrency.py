@@ -3,6 +3,7 @@
 import json
 import random
 import threading
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,6 +11,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
+from credentials import handshake
 from locations.models import EVSE, Location
 from ocpi_hub.exchange import (
     deadletters,
@@ -293,6 +295,40 @@ def refused_by(emsp, cpo, count=20):
     emsp.answers.clear()
     emsp.calls.clear()
     assert DeadLetter.objects.filter(state="OPEN").count() == count
+
+
+def someone_waits_for_a_lock(connection):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        return cursor.fetchone()[0] > 0
+
+
+@pytest.mark.parametrize("ends", [handshake.leave, handshake.reset])
+def test_a_partner_that_ends_its_registration_while_deliveries_are_written_down_waits_its_turn(
+    cpo, emsp, monkeypatch, ends
+):
+    cpo.put("receiver/locations/NL/ABC/LOC1", examples.location())
+    outbox.expand()
+    written = threading.Event()
+    follow = lanebreaker.follow
+
+    def follow_when_the_other_waits(*args):
+        written.set()
+        deadline = time.monotonic() + 30
+        while not someone_waits_for_a_lock(connection) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        follow(*args)
+
+    def end():
+        written.wait(30)
+        ends(emsp.platform)
+
+    monkeypatch.setattr(lanebreaker, "follow", follow_when_the_other_waits)
+    tried, _ = at_once(lambda: lanes.drain(emsp.platform.pk), end)
+
+    assert tried == 1
+    assert Delivery.objects.get().state == "DELIVERED"
+    assert Platform.objects.get(pk=emsp.platform.pk).token_cipher == ""
 
 
 def test_two_pulls_of_one_list_at_once_are_one(cpo):

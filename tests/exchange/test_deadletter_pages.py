@@ -12,7 +12,8 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
 
-from ocpi_hub.exchange.models import DeadLetter, DeadLetterAction
+from ocpi_hub.exchange import outbox
+from ocpi_hub.exchange.models import DeadLetter, DeadLetterAction, Delivery
 from tests import examples
 from tests.partners import enveloped
 
@@ -289,3 +290,31 @@ def test_the_command_does_nothing_to_all_unless_told_so(letters, action):
     assert refused(action, "--note", "x") == "say which: --platform, --cause, --module, --letter, or --all"
     assert refused(action, "--platform", "99") == "there is no platform 99"
     assert states() == {"OPEN": 4}
+
+
+def test_the_command_gives_up_what_waits_for_a_partner(cpo, emsp):
+    cpo.put("receiver/locations/NL/ABC/LOC1", examples.location())
+    outbox.expand()
+    assert refused("give-up") == "say whose waiting deliveries: --platform"
+
+    number = str(emsp.platform.pk)
+    assert (
+        run("give-up", "--platform", number, "--module", "tokens")
+        == "0 are given up: retry or discard them.\n"
+    )
+    assert run("give-up", "--platform", number) == "1 are given up: retry or discard them.\n"
+    assert DeadLetter.objects.get().cause == "given up by hand"
+    assert DeadLetterAction.objects.get().chosen == f"waiting deliveries of platform {number}"
+
+
+def test_waiting_deliveries_are_given_up_in_their_list(cpo, emsp, admin_client):
+    cpo.put("receiver/locations/NL/ABC/LOC1", examples.location())
+    outbox.expand()
+    form = {"action": "give_up", "_selected_action": [Delivery.objects.get().pk]}
+    answered = admin_client.post(
+        reverse("admin:exchange_delivery_changelist"), form, follow=True
+    ).content.decode()
+
+    assert "1 are given up:" in answered
+    assert states() == {"OPEN": 1}
+    assert DeadLetterAction.objects.get().by == "admin"

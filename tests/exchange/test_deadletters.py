@@ -448,6 +448,37 @@ def test_a_discarded_letter_is_an_end_of_its_own_with_who_and_why(emsp, given_up
     assert retry().again == 1
 
 
+def test_what_waits_for_a_partner_that_is_gone_is_given_up_by_hand_and_then_discarded(cpo, emsp, deliver):
+    emsp.answers.append(lambda request: httpx.Response(500))
+    Platform.objects.filter(pk=emsp.platform.pk).update(retry_schedule=[600])
+    cpo.post("receiver/cdrs", examples.cdr())
+    deliver()
+
+    assert deadletters.give_up(Delivery.objects.filter(platform=emsp.platform), "anna", "of MSP", "gone") == 1
+
+    letter = DeadLetter.objects.get()
+    assert (letter.cause, letter.state, letter.delivery.state) == ("given up by hand", "OPEN", "FAILED")
+    assert letter.reason == "given up by anna while it waited; before: HTTP 500 without an OCPI envelope"
+    action = DeadLetterAction.objects.get()
+    assert (action.by, action.what, action.chosen, action.note) == ("anna", "GIVE_UP", "of MSP", "gone")
+    assert list(action.entries.values_list("letter_id", "became")) == [(letter.pk, "GIVEN_UP")]
+    assert deadletters.discard(DeadLetter.objects.all(), "anna", "all", "out of business") == 1
+    assert deadletters.give_up(Delivery.objects.all(), "anna", "all") == 0
+
+
+def test_what_waits_beside_a_letter_of_the_same_part_takes_the_letter_over(cpo, emsp, given_up):
+    push(cpo, "LOC1")
+    outbox.expand()
+    newer = Delivery.objects.get(platform=emsp.platform, state="PENDING")
+    assert deadletters.give_up(Delivery.objects.filter(platform=emsp.platform), "anna", "all") == 1
+
+    first, _ = given_up
+    assert (first.delivery, first.times, first.cause) == (newer, 2, "given up by hand")
+    older = Delivery.objects.filter(platform=emsp.platform).earliest("id")
+    assert (older.state, older.reason) == ("ABSORBED", "a newer delivery of the same part was given up")
+    assert retry().again == 2
+
+
 def test_nothing_is_discarded_without_a_note(given_up):
     with pytest.raises(ValueError, match="say why"):
         deadletters.discard(DeadLetter.objects.all(), "operator", "all", "  ")

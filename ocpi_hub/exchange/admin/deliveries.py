@@ -69,7 +69,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
         "journey", "attempts",
     ]  # fmt: skip
     readonly_fields = ["lane", "first_try", "origin", "next_try", "journey", "attempts"]
-    actions = ["retry"]
+    actions = ["retry", "give_up"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         return super().get_queryset(request).select_related("platform__lane")
@@ -154,6 +154,13 @@ class DeliveryAdmin(ReadOnlyAdmin):
         letters = DeadLetter.objects.filter(delivery__in=rows.order_by().values("pk"))
         done = deadletters.retry(letters, request.user.get_username(), "selected deliveries")
         self.message_user(request, f"{done}.", messages.SUCCESS)
+
+    @admin.action(description="Give up waiting deliveries: they become dead letters", permissions=["retry"])
+    def give_up(self, request: HttpRequest, rows: QuerySet[Delivery]) -> None:
+        deliveries = Delivery.objects.filter(pk__in=rows.order_by().values("pk"))
+        done = deadletters.give_up(deliveries, request.user.get_username(), "selected deliveries")
+        text = format_html("{} are given up: {}.", done, list_link(DeadLetter, "dead letters"))
+        self.message_user(request, text, messages.SUCCESS if done else messages.WARNING)
 
 
 def found(term: str) -> Q:

@@ -9,17 +9,18 @@ from django.db.models import Count, Max, QuerySet
 
 from ocpi_hub.exchange import deadletters
 from ocpi_hub.exchange.management.commands.repairs import find_platform
-from ocpi_hub.exchange.models import DeadLetter
+from ocpi_hub.exchange.models import DeadLetter, Delivery
 
 
 class Command(BaseCommand):
     help = (
-        "Lists dead letters by partner and cause, tries them again, or discards them with a note; the admin's page"
-        " Dead letters does the same. Every action is kept with who did it."
+        "Lists dead letters by partner and cause, tries them again, or discards them with a note; give-up"
+        " makes dead letters of what waits for a partner. The admin's page Dead letters does the same. Every action"
+        " is kept with who did it."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("action", choices=["list", "retry", "discard"])
+        parser.add_argument("action", choices=["list", "retry", "discard", "give-up"])
         parser.add_argument("--platform", type=int, metavar="ID")
         parser.add_argument("--cause", help='such as "refused 2001"; list names them')
         parser.add_argument("--module")
@@ -41,9 +42,12 @@ class Command(BaseCommand):
         if options["action"] == "list":
             self._list(letters, each=options["each"], as_json=options["json"])
             return
+        by = options["by"] or f"{getpass.getuser()} (manage.py)"
+        if options["action"] == "give-up":
+            self._give_up(options, by)
+            return
         if not chosen and not options["all"]:
             raise CommandError("say which: --platform, --cause, --module, --letter, or --all")
-        by = options["by"] or f"{getpass.getuser()} (manage.py)"
         if options["action"] == "retry":
             done = deadletters.retry(letters, by, chosen or "all", options["note"])
             self.stdout.write(f"{done}.")
@@ -52,6 +56,17 @@ class Command(BaseCommand):
             raise CommandError("say why they are discarded: --note")
         count = deadletters.discard(letters, by, chosen or "all", options["note"])
         self.stdout.write(f"{count} are discarded.")
+
+    def _give_up(self, options: dict[str, Any], by: str) -> None:
+        """What waits for a partner, and by its schedule would wait on."""
+        if options["platform"] is None:
+            raise CommandError("say whose waiting deliveries: --platform")
+        waiting = Delivery.objects.filter(platform_id=options["platform"])
+        chosen = f"waiting deliveries of platform {options['platform']}"
+        if module := options["module"]:
+            waiting, chosen = waiting.filter(module=module), f"{chosen}, module {module}"
+        done = deadletters.give_up(waiting, by, chosen, options["note"])
+        self.stdout.write(f"{done} are given up: retry or discard them.")
 
     def _list(self, letters: QuerySet[DeadLetter], *, each: bool, as_json: bool) -> None:
         rows = list(_each(letters) if each else _groups(letters))
