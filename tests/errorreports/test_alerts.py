@@ -16,6 +16,7 @@ from ocpi_hub.errorreports.models import ErrorReport
 from ocpi_hub.errorreports.occurrences import Evidence, Noted, write
 from ocpi_hub.exchange import sweeper
 from ocpi_hub.partners.models import Platform
+from tests.errorreports.threads import at_once
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -190,6 +191,34 @@ def test_a_webhook_that_is_away_for_more_than_a_day_is_told_no_more(webhook, msp
 
     assert timedelta(hours=23) < now - due() < timedelta(hours=25)
     assert len(webhook.asked) == len(alerts.SCHEDULE) + 1
+
+
+def test_several_workers_that_look_at_once_tell_each_report_once(webhook, msp):
+    write([Noted("delivery.refused", number, "cdrs", "x", at=NOON) for number in range(1000, 1060)])
+    now = due()
+
+    told = at_once(*[lambda: alerts.tell_due(now)] * 4)
+
+    while more := alerts.tell_due(now):
+        told.append(more)
+    assert sum(told) == 60
+    ids = [row["id"] for message in webhook.told for row in message["reports"]]
+    assert len(ids) == len(set(ids)) == 60
+
+
+def test_a_report_that_somebody_is_writing_is_not_waited_for(webhook, msp):
+    failed(msp)
+    failed(msp, module="tariffs")
+
+    with transaction.atomic():
+        failed(msp, NOON + SECOND, module="tariffs")
+        assert at_once(lambda: alerts.tell_due(due()), seconds=20) == [1]
+
+    assert alerts.tell_due(due()) == 1
+    assert [row["module"] for message in webhook.told for row in message["reports"]] == [
+        "locations",
+        "tariffs",
+    ]
 
 
 def test_what_a_worker_claimed_and_never_told_another_one_tells(webhook, msp, monkeypatch):

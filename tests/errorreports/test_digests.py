@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.conf import settings
 from django.core import mail
+from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 
 from ocpi_hub import background
@@ -15,6 +16,7 @@ from ocpi_hub.errorreports.models import Digest, ErrorReport
 from ocpi_hub.errorreports.occurrences import Evidence, Noted, write
 from ocpi_hub.exchange import sweeper
 from ocpi_hub.protocol.headers import MessageIDs
+from tests.errorreports.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -355,6 +357,21 @@ def test_a_mail_that_one_partner_cannot_be_sent_does_not_stop_the_others(told_pa
 
     assert digests.send_due(MORNING) == 1
     assert list(sent()) == [("ops@msp.example",)]
+
+
+def test_several_workers_that_look_at_once_send_one_mail(told_partner):
+    failed(told_partner)
+
+    assert sum(at_once(*[lambda: digests.send_due(MORNING)] * 4)) == 2
+    assert len(mail.outbox) == 2
+
+
+def test_a_partner_without_an_address_cannot_be_switched_on(emsp):
+    emsp.platform.reports_by_email = True
+
+    with pytest.raises(ValidationError) as refused:
+        emsp.platform.full_clean(exclude=["token_cipher"])
+    assert refused.value.message_dict == {"report_email": ["Its reports need an address to go to."]}
 
 
 def test_workers_send_in_every_round():

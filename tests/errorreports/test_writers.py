@@ -1,15 +1,14 @@
 """Several write reports at once, on real threads and real transactions."""
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 
 from ocpi_hub.errorreports import states
 from ocpi_hub.errorreports.models import ErrorReport, Occurrence, StateChange
 from ocpi_hub.errorreports.occurrences import Noted, write
+from tests.errorreports.threads import at_once
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MODULES = ["cdrs", "locations", "sessions", "tariffs", "tokens"]
@@ -23,20 +22,6 @@ def failures(order, platforms=(1, 2, 3), at=NOON):
         for module in order
         for number in platforms
     ]
-
-
-def at_once(*works):
-    start = threading.Barrier(len(works))
-
-    def run(work):
-        try:
-            start.wait(30)
-            return work()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(works)) as pool:
-        return list(pool.map(run, works))
 
 
 def test_writers_whose_batches_come_in_any_order_neither_wait_forever_nor_lose_a_count():
