@@ -13,7 +13,7 @@ from django.utils import timezone
 from prometheus_client import Metric
 
 from ocpi_hub.exchange.lanebreaker import FAILURES_TO_OPEN
-from ocpi_hub.exchange.models import Delivery, Lane
+from ocpi_hub.exchange.models import DeadLetter, Delivery, Lane
 from ocpi_hub.exchange.ownedobject import owned_models
 from ocpi_hub.metrics import gauge
 from ocpi_hub.partners.models import Platform, Status
@@ -71,13 +71,13 @@ def _queues(partners: dict[int, Labels], now: datetime) -> Iterator[Metric]:
         "Age of the oldest of them; 0 when none waits.",
         [(labels, _age(oldest, now)) for labels, _, oldest in queues],
     )
-    for name, state, text in (
-        ("hub_deliveries_sending", Delivery.State.SENDING, "Deliveries that are being sent at this moment."),
-        ("hub_dead_letters", Delivery.State.FAILED, "Deliveries that were given up and wait for somebody."),
+    sending = Delivery.objects.filter(state=Delivery.State.SENDING)
+    given_up = DeadLetter.objects.filter(state=DeadLetter.State.OPEN)
+    for name, rows, text in (
+        ("hub_deliveries_sending", sending, "Deliveries that are being sent at this moment."),
+        ("hub_dead_letters", given_up, "Parts of objects that were given up and wait for somebody."),
     ):
-        counts = dict(
-            Delivery.objects.filter(state=state).order_by().values_list("platform").annotate(Count("pk"))
-        )
+        counts = dict(rows.order_by().values_list("platform").annotate(Count("pk")))
         yield gauge(name, text, [(labels, counts.get(pk, 0)) for pk, labels in partners.items()])
 
 
