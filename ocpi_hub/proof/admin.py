@@ -20,6 +20,7 @@ from ocpi_hub.proof import gaps
 from ocpi_hub.proof.models import Asking, Gap, Reconciliation, Run
 
 UNFILLED = list(gaps.UNFILLED)
+DOING = {Run.Stage.COMPARE: "comparing", Run.Stage.ASK: "asking what it holds"}
 
 
 class Confirmed:
@@ -57,8 +58,8 @@ class WithOpenGaps(admin.SimpleListFilter):
 @admin.register(Reconciliation)
 class ReconciliationAdmin(Confirmed, ReadOnlyAdmin):
     list_display = [
-        "day", "platform", "module", "accepted", "acknowledged", "waiting", "given_up", "never_sent", "holds",
-        "open_ones", "remark",
+        "day", "platform", "module", "open_ones", "accepted", "acknowledged", "waiting", "given_up", "never_sent",
+        "holds", "remark",
     ]  # fmt: skip
     list_filter = [WithOpenGaps, "module", "platform"]
     date_hierarchy = "day"
@@ -75,7 +76,7 @@ class ReconciliationAdmin(Confirmed, ReadOnlyAdmin):
 
     @admin.display(description="still held", ordering="held")
     def holds(self, row: Reconciliation) -> str:
-        return f"{row.held} of {row.asked} asked for" if row.asked else "not asked"
+        return f"{row.held} of {row.asked}" if row.asked else "not asked"
 
     @admin.display(description="open gaps", ordering="open_gaps")
     def open_ones(self, row: Any) -> Any:
@@ -92,7 +93,7 @@ class ReconciliationAdmin(Confirmed, ReadOnlyAdmin):
 
     @admin.display(description="note", ordering="note")
     def remark(self, row: Reconciliation) -> SafeString:
-        return short(row.note, 36)
+        return short(row.note, 24)
 
     def has_fill_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("proof.change_gap")
@@ -103,11 +104,11 @@ class ReconciliationAdmin(Confirmed, ReadOnlyAdmin):
         if "confirmed" not in request.POST:
             lines = [
                 f"{row.platform}, {row.module} of {row.day}: {gaps.fillable(its).count()} of"
-                f" {its.filter(state=Gap.State.OPEN).count()} open gaps"
+                f" {its.filter(state=Gap.State.OPEN).count()} open gaps are filled"
                 for row, its in chosen.items()
                 if row.open_gaps
             ]
-            return self.ask(request, "fill_all", "The present state of these objects is delivered:", lines)
+            return self.ask(request, "fill_all", FILLING, lines)
         begun = left = 0
         for row, its in chosen.items():
             filling = gaps.fill(its, request.user.get_username())
@@ -115,6 +116,12 @@ class ReconciliationAdmin(Confirmed, ReadOnlyAdmin):
             self.log_change(request, row, f"filled its gaps: {filling.begun} deliveries, {filling.left} left")
         self.message_user(request, told(begun, left), messages.SUCCESS)
         return None
+
+
+FILLING = (
+    "The present state of these objects is delivered once more. What is under way already is left, for it arrives by"
+    " itself; so is a CDR that the partner holds with other content, which it must mend:"
+)
 
 
 def of_day(row: Reconciliation) -> "QuerySet[Gap]":
@@ -227,10 +234,10 @@ class RunAdmin(ReadOnlyAdmin):
         "started_at",
         "platform",
         "state",
-        "progress",
         "compared",
         "asked",
         "gaps",
+        "progress",
         "fault",
         "finished_at",
     ]
@@ -247,7 +254,7 @@ class RunAdmin(ReadOnlyAdmin):
             return "waits for a worker"
         share = f", {100 * max(row.position, 0) // row.top} %" if row.top else ""
         rest = f"; goes on at {row.next_at:%H:%M}" if row.next_at > timezone.now() else ""
-        return f"{row.module}: {row.get_stage_display()}{share}{rest}"
+        return f"{row.module}: {DOING[Run.Stage(row.stage)]}{share}{rest}"
 
     @admin.display(description="error", empty_value="")
     def fault(self, row: Run) -> SafeString:

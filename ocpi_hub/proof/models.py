@@ -172,6 +172,8 @@ class Asking(models.Model):
 
     class Meta:
         ordering = ["platform", "module"]
+        verbose_name = "partner that is asked"
+        verbose_name_plural = "partners that are asked"
         constraints = [models.UniqueConstraint(fields=["platform", "module"], name="one_asking_per_module")]
 
     def __str__(self) -> str:

@@ -255,6 +255,8 @@ def _visit(run: Run, model: type[OwnedObject], found: Iterable[Compared], end: i
     if len(results) < len(rows) and run.position != FIRST:
         end = results[-1][0].pk if results else run.position
     now = timezone.now()
+    if any(said.held in (Held.YES, Held.OTHERWISE) for _, said in results):
+        asking.note_answer(run.platform, model.module, now)
     still = comparison.compare_rows(
         run.platform, model, Window(run.since, now), [row.pk for row, _ in results]
     )
@@ -279,8 +281,6 @@ def _visit(run: Run, model: type[OwnedObject], found: Iterable[Compared], end: i
             _end_asking(run, note)
 
     _write(run, changes)
-    if any(said.held in (Held.YES, Held.OTHERWISE) for _, said in results):
-        asking.note_answer(run.platform, run.module, now)
     if ended:
         _rest(run, ended)
 

@@ -99,6 +99,7 @@ def test_exactly_those_that_it_lost_are_named(emsp, held, send_cdrs, reconcile):
         "accepted": 12, "acknowledged": 12, "asked": 12, "held": 9, "lost": 3, "gaps": 3,
     }  # fmt: skip
     assert (run.asked, run.gaps) == (12, 3)
+    assert list(Asking.objects.values_list("platform", "module")) == [(emsp.platform.pk, "cdrs")]
 
 
 def test_a_session_with_other_content_is_named_with_the_place(emsp, held, session, reconcile):
