@@ -5,7 +5,7 @@ of them. All that has one X-Correlation-ID is one journey; journeywords.py tells
 """
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from django.db.models import Model, Q
@@ -18,6 +18,7 @@ from ocpi_hub.journal.searching import hops_of
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol.masking import private_values
 
+EARLIEST = datetime.min.replace(tzinfo=UTC)
 MOST = 500  # messages, deliveries or attempts of one journey
 
 
@@ -57,6 +58,8 @@ def journey(correlation_id: str) -> Journey:
     by_request = {attempt.request_id: attempt for attempt in attempts}
     names = platforms([*hops, *attempts])
     seen = {hop.request_id for hop in hops}
+    came = {hop.request_id: hop.at for hop in hops if hop.direction == Hop.Direction.IN}
+    began = min(came.values(), default=EARLIEST)
     steps = [
         *(Step(hop.at, words.of_hop(hop, names, by_request.get(hop.request_id)), hop) for hop in hops),
         *(
@@ -64,25 +67,26 @@ def journey(correlation_id: str) -> Journey:
             for attempt in attempts
             if attempt.request_id not in seen
         ),
-        *_stored(messages),
-        *(Step(row.created_at, words.of_callback(row), row=row) for row in callbacks),
+        *_stored(messages, came),
+        *(Step(max(row.created_at, began), words.of_callback(row), row=row) for row in callbacks),
     ]
     steps.sort(key=lambda step: step.at)
     return Journey(correlation_id, steps, frozenset(_private(hops, messages)))
 
 
-def _stored(messages: list[Message]) -> Iterator[Step]:
+def _stored(messages: list[Message], came: dict[str, datetime]) -> Iterator[Step]:
+    """Nothing is stored before it came in, though the clocks of two machines may say so; `came` is by request id."""
     found = Delivery.objects.filter(message__in=[message.pk for message in messages]).select_related(
         "platform"
     )
     deliveries = list(found.order_by("id")[:MOST])
     for message in messages:
         its = [delivery for delivery in deliveries if delivery.message_id == message.pk]
-        yield Step(message.created_at, words.of_message(message, its, _carriers(message, its)), row=message)
+        at = max(message.created_at, came.get(message.request_id, EARLIEST))
+        yield Step(at, words.of_message(message, its, _carriers(message, its)), row=message)
         for delivery in its:
-            # A delivery that waited already carries the newest message; it is not older than that one here.
-            at = max(delivery.created_at, message.created_at)
-            yield Step(at, words.of_delivery(delivery), row=delivery)
+            # One that was waiting already carries this message now.
+            yield Step(max(delivery.created_at, at), words.of_delivery(delivery), row=delivery)
 
 
 def _carriers(message: Message, its: list[Delivery]) -> int:

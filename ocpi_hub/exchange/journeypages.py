@@ -87,12 +87,12 @@ def _entry(correlation_id: str, hops: list[Hop], names: dict[int, str]) -> Entry
     mask = masker({value for hop in hops for value in (*in_names(hop), *private_values(path=hop.url))})
     bad = [hop for hop in hops if not words.is_good(hop)]
     shown = bad[-1] if bad else hops[-1]
-    said = words.of_hop(first, names)
     outcome = words.outcome_of(shown)
     if bad and shown is not first:
         outcome = f"{words.who_of(shown, names)}: {outcome}"
     tone = Tone.BAD if bad else Tone.GOOD
-    return Entry(correlation_id, at_of(first.at), said.who, mask(said.text), mask(outcome), tone, len(hops))
+    who, text = words.who_of(first, names), mask(words.text_of(first))
+    return Entry(correlation_id, at_of(first.at), who, text, mask(outcome), tone, len(hops))
 
 
 # -------------------------------------------------------------------------------------------- one journey

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from ocpi_hub.exchange.models import Attempt, Callback, Delivery, Message
 from ocpi_hub.exchange.routing import hub_party
+from ocpi_hub.journal.differences import parsed
 from ocpi_hub.journal.models import Hop
 
 HUB = "hub"
@@ -35,14 +36,24 @@ def moment(at: datetime) -> str:
 
 # ----------------------------------------------------------------------------------------------------- hops
 def of_hop(hop: Hop, names: dict[int, str], attempt: Attempt | None = None) -> Said:
-    outcome = outcome_of(hop)
-    if attempt and attempt.outcome not in outcome and not is_good(hop):
-        outcome = f"{outcome}: {attempt.outcome}"
-    tone = Tone.GOOD if is_good(hop) else Tone.BAD
+    good = is_good(hop)
     what = "came in" if hop.direction == Hop.Direction.IN else "went out"
-    return Said(
-        what, who_of(hop, names), f"{hop.method} {place_of(hop.url)}", outcome, tone, hop.milliseconds
-    )
+    outcome = outcome_of(hop) if good else _what_is_wrong(hop, attempt)
+    tone = Tone.GOOD if good else Tone.BAD
+    return Said(what, who_of(hop, names), text_of(hop), outcome, tone, hop.milliseconds)
+
+
+def text_of(hop: Hop) -> str:
+    return f"{hop.method} {place_of(hop.url)}"
+
+
+def _what_is_wrong(hop: Hop, attempt: Attempt | None) -> str:
+    """What the delivery made of it, else what the answer says."""
+    if attempt and attempt.outcome != "accepted":
+        return attempt.outcome if hop.http_status else f"no answer: {attempt.outcome}"
+    answer = parsed(hop.answer_body)
+    message = answer.get("status_message") if isinstance(answer, dict) else None
+    return f"{outcome_of(hop)}: {message}" if isinstance(message, str) else outcome_of(hop)
 
 
 def who_of(hop: Hop, names: dict[int, str]) -> str:

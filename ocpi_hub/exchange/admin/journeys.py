@@ -54,7 +54,7 @@ class JourneyForm(forms.Form):
         ),
         help_text="A correlation or request id; the id of a Session, CDR, Token, EVSE, Location or Tariff, alone or"
         " as in a URL; a contract or authorization reference; a response_url; a party such as NL*ABC."
-        " To say which it is: session:S1, token:04A1B2C3D4, evse:…, cdr:…",
+        " To say which it is: session:S1, token:012345AB, evse:…, cdr:…",
     )
     partner = PartyField(required=False, help_text="Only what this party sent or was sent.")
     since = forms.DateTimeField(required=False, help_text="UTC, such as 2026-03-01 07:00; may be left out.")
