@@ -3,10 +3,13 @@
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from django.conf import settings
+
 from ocpi_hub.journal.names import RESULTS, Place, segments_of
 from ocpi_hub.partners.directory import directory
 from ocpi_hub.partners.models import Endpoint, Platform
 
+ELSEWHERE = "elsewhere"  # in the place of a module, where none can be told
 INTERFACES = ("sender", "receiver")
 
 
@@ -35,8 +38,8 @@ class Theirs:
     def __init__(self) -> None:
         self._known: dict[int, list[Known]] = {}
 
-    def place(self, url: str, platform_id: int | None) -> Place:
-        """By the partner's endpoints; what is below none of them is a response_url."""
+    def place(self, method: str, url: str, platform_id: int | None) -> Place:
+        """By the partner's endpoints; what is POSTed to none of them goes to a response_url."""
         address, _, query = url.partition("?")
         for known in self._of(platform_id) if platform_id else ():
             if not address.startswith(known.url):
@@ -44,13 +47,22 @@ class Theirs:
             below = address[len(known.url) :]
             if not below or below[0] == "/" or known.url.endswith("/"):
                 return Place(known.module, known.interface, segments_of(below), query)
-        return Place(RESULTS, "", segments_of(urlsplit(address).path)[-1:], query)
+        segments = segments_of(urlsplit(address).path)
+        return Place(RESULTS, "", segments[-1:], query) if method == "POST" else _guessed(segments, query)
 
     def _of(self, platform_id: int) -> list[Known]:
         if platform_id not in self._known:
             found = directory.get(("addresses", platform_id), lambda: _load(platform_id))
             self._known[platform_id] = found or []
         return self._known[platform_id]
+
+
+def _guessed(segments: tuple[str, ...], query: str) -> Place:
+    """Below an endpoint that the partner has no more: most have the module's name in their URLs."""
+    for number, segment in enumerate(segments):
+        if segment.lower() in settings.OCPI_MODULES:
+            return Place(segment.lower(), "", segments[number + 1 :], query)
+    return Place(ELSEWHERE, "", (), query)
 
 
 def _load(platform_id: int) -> list[Known]:

@@ -23,7 +23,7 @@ REACHES = (timedelta(days=1), timedelta(days=7), timedelta(days=366))
 
 _PARTY = re.compile(r"[A-Za-z]{2}[*-][A-Za-z0-9]{3}(?:[*-][A-Za-z]{3,5})?")
 _EVSE_ID = re.compile(r"[A-Za-z]{2}\*[A-Za-z0-9]{3}\*E[A-Za-z0-9*]+")
-_UP_TO_MODULE = re.compile(r"\A.*/(?:sender|receiver)/")
+_UP_TO_MODULE = re.compile(r"\A(?:.*/)?(?:sender|receiver)/")
 
 
 class Understood(NamedTuple):

@@ -116,7 +116,7 @@ def place_of(seen: Seen, theirs: Theirs) -> Place:
         return place_of_ours(seen.url)
     if seen.module:
         return Place(seen.module, query=seen.url.partition("?")[2])
-    return theirs.place(seen.url, seen.platform_id)
+    return theirs.place(seen.method, seen.url, seen.platform_id)
 
 
 def secrets_of(seen: Seen, place: Place) -> set[str]:

@@ -1,15 +1,23 @@
 """Every request in and out becomes a hop, whatever came of it (ocpi_hub/journal/recording.py)."""
 
 import json
+import threading
+import time
 
 import httpx
 import pytest
+from django.db import OperationalError
 
 from ocpi_hub import background
+from ocpi_hub.exchange import liveness, sync, transports
 from ocpi_hub.journal import recording
 from ocpi_hub.journal.models import Hop
-from ocpi_hub.protocol.headers import authorization
+from ocpi_hub.journal.names import result_name
+from ocpi_hub.protocol.client import Call, Unreachable
+from ocpi_hub.protocol.headers import MessageIDs, authorization
 from tests import examples
+from tests.conformance.calls import to
+from tests.partners import enveloped
 
 pytestmark = pytest.mark.django_db
 S1 = "receiver/sessions/NL/ABC/S1"
@@ -103,3 +111,180 @@ def test_no_token_of_either_side_is_in_any_column(cpo, emsp, deliver):
     for token in (cpo.token, emsp.token, "token-of-msp"):
         assert token not in stored
         assert authorization(token).removeprefix("Token ") not in stored
+
+
+# ------------------------------------------------------------------------------------- what the hub asks
+def test_a_relay_is_two_hops_within_each_other(cpo, emsp):
+    cpo.answers.append(lambda request: enveloped(examples.token()))
+    emsp.get("receiver/tokens/DE/MSP/04A1B2C3D4?type=RFID", **to("NL*ABC"), **IDS)
+
+    came, went = hops()
+
+    assert [hop.direction for hop in (came, went)] == ["IN", "OUT"]
+    assert (went.url, went.platform_id, went.delivery_id) == (
+        "https://abc.example/receiver/tokens/DE/MSP/04A1B2C3D4?type=RFID", cpo.platform.pk, None,
+    )  # fmt: skip
+    assert (went.from_party, went.to_party, went.correlation_id) == ("DE*MSP", "NL*ABC", "correlation-1")
+    assert came.at <= went.at
+    assert json.loads(came.answer_body)["data"] == json.loads(went.answer_body)["data"]
+
+
+@pytest.mark.parametrize(
+    ("error", "failure"),
+    [
+        (httpx.ReadTimeout, "TimedOut: msp.example: no complete answer in time"),
+        (httpx.ConnectError, "Unreachable: msp.example: why"),
+        (httpx.RemoteProtocolError, "CutOff: msp.example: why"),
+    ],
+)
+def test_a_call_without_an_answer_is_a_hop_with_the_reason(cpo, emsp, deliver, error, failure):
+    def fail(request):
+        raise error("why", request=request)
+
+    emsp.answers.append(fail)
+    cpo.put(S1, examples.session(id="S1"), **IDS)
+    deliver()
+
+    (went,) = hops(direction="OUT")
+
+    assert (went.http_status, went.status_code, went.answer_body, went.failure) == (None, None, "", failure)
+
+
+def test_pulls_probes_and_handshakes_are_hops(cpo, network):
+    cpo.lists["sessions"] = [examples.session(id="S1")]
+    sync.pull_platform(cpo.platform.pk, "sessions", full=True)
+    liveness.ask(cpo.platform.pk)
+    with transports.new_client("token-of-nobody") as client, pytest.raises(Unreachable):
+        client.request("GET", "https://nobody.example/versions", ids=MessageIDs.new())
+
+    told = [(hop.module, hop.interface, hop.kind, hop.platform_id, hop.http_status) for hop in hops()]
+
+    assert told == [
+        ("sessions", "sender", "drivers", cpo.platform.pk, 200),
+        ("versions", "", "connections", cpo.platform.pk, 200),
+        ("credentials", "", "connections", None, None),
+    ]
+    assert "session:NL/ABC/S1" in hops(module="sessions")[0].refs
+
+
+def test_what_goes_to_an_endpoint_that_the_partner_has_no_more_keeps_its_module(cpo):
+    watch = recording.Watch(cpo.platform.pk, "token")
+    for method, url in (("PUT", "https://old.example/x/Sessions/NL/ABC/S1"), ("PUT", "https://old.example/x"),
+                        ("POST", "https://old.example/results/77aa88bb")):  # fmt: skip
+        watch(Call(method, url, MessageIDs.new(), None, b"{}", None, None, 0.1))
+
+    assert [(hop.module, hop.refs[:1], hop.failure) for hop in hops()] == [
+        ("sessions", ["session:NL/ABC/S1"], "a fault of the hub"),
+        ("elsewhere", [], "a fault of the hub"),
+        ("callbacks", [result_name("77aa88bb")], "a fault of the hub"),
+    ]
+
+
+# ------------------------------------------------------------------------------------------- what is kept
+def test_a_long_body_is_cut_and_its_size_is_told(cpo):
+    body = b'{"id": "S1", "note": "' + b"x" * 70_000 + b'"}'
+    cpo.put(S1, body)
+
+    (hop,) = hops()
+
+    assert (len(hop.request_body), hop.request_size, hop.request_is_cut) == (64_000, len(body), True)
+    assert (hop.answer_is_cut, "S1" in hop.refs) == (False, True)
+
+
+def test_a_page_of_a_list_is_cut_shorter(cpo):
+    cpo.lists["sessions"] = [examples.session(id=f"S{number}") for number in range(20)]
+    sync.pull_platform(cpo.platform.pk, "sessions", full=True)
+
+    (page,) = hops()
+
+    assert len(page.answer_body) == 8_000
+    assert page.answer_size > 10_000
+    assert page.answer_is_cut
+    assert "session:NL/ABC/S19" in page.refs
+
+
+def test_a_character_that_no_text_can_hold_is_replaced_and_what_is_no_utf_8_too(cpo):
+    cpo.put(S1, b'{"id": "a\x00b \xff"}')
+
+    assert [hop.request_body for hop in hops()] == ['{"id": "a\ufffdb \ufffd"}']
+
+
+@pytest.mark.parametrize(
+    ("mode", "bodies"), [("off", []), ("headers", [("", "")]), ("full", [('{"kwh": 1}', None)])]
+)
+def test_a_setting_leaves_bodies_out_or_everything(cpo, settings, mode, bodies):
+    settings.HUB_JOURNAL = mode
+    cpo.patch(S1, {"kwh": 1})
+
+    kept = [(hop.request_body, "" if mode == "headers" else None) for hop in hops()]
+
+    assert kept == bodies
+    assert all((hop.request_size, hop.refs[0]) == (10, "session:NL/ABC/S1") for hop in hops())
+
+
+# --------------------------------------------------------------------------------- it never fails a request
+def test_a_journal_that_is_full_drops_counts_and_fails_nothing(cpo, monkeypatch, caplog):
+    monkeypatch.setattr(recording.writer, "most", 2)
+    dropped = recording.writer.dropped
+    answers = [cpo.get(S1).codes for _ in range(5)]
+
+    assert answers == [(404, 2001)] * 5
+    assert recording.writer.dropped == dropped + 3
+    assert len(hops()) == 2
+
+
+def test_bodies_that_wait_take_no_more_memory_than_they_may(cpo, monkeypatch):
+    monkeypatch.setattr(recording.writer, "most_weight", 100_000)
+    dropped = recording.writer.dropped
+    answers = [cpo.put(S1, b'"' + b"x" * 60_000 + b'"').http_status for _ in range(3)]
+
+    assert len(set(answers)) == 1
+    assert recording.writer.dropped == dropped + 2
+    assert len(hops()) == 1
+
+
+def test_of_a_body_that_is_too_large_to_wait_the_beginning_does(cpo, monkeypatch):
+    monkeypatch.setattr(recording, "MOST_HELD", 100)
+    cpo.put(S1, b'{"id": "S1", "x": "' + b"x" * 500 + b'"}')
+
+    assert [len(seen.request) for seen in recording.writer._waiting] == [100]
+    assert [(len(hop.request_body), hop.request_size) for hop in hops()] == [(100, 521)]
+
+
+def test_a_fault_of_the_journal_fails_no_request_and_no_call(cpo, emsp, deliver, monkeypatch, caplog):
+    monkeypatch.setattr(recording, "_told_at", float("-inf"))
+    monkeypatch.setattr(recording.writer, "put", lambda seen: 1 / 0)
+
+    answered = cpo.put(S1, examples.session(id="S1"))
+    deliver()
+
+    assert answered.codes == (201, 1000)
+    assert len(emsp.received("PUT")) == 1
+    assert caplog.text.count("a hop is not in the journal") == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_while_the_database_is_away_hops_wait_and_requests_go_on(cpo, settings, monkeypatch, caplog):
+    """The requests themselves need the database; here it is the journal's thread alone that has none."""
+    refused, written, write = [], threading.Event(), recording.writer._write
+
+    def away(batch):
+        if len(refused) < 3:
+            refused.append(len(batch))
+            raise OperationalError("gone")
+        write(batch)
+        written.set()
+
+    monkeypatch.setattr(background, "PAUSE", 0.01)
+    monkeypatch.setattr(recording.writer, "_write", away)
+    monkeypatch.setattr(recording.writer, "_owner", None)
+    settings.HUB_BACKGROUND = True
+
+    assert cpo.get(S1).codes == (404, 2001)
+    assert written.wait(20)
+    while recording.writer._weighs:
+        time.sleep(0.01)
+
+    assert refused == [1, 1, 1]
+    assert Hop.objects.count() == 1
+    assert "the journal waits: the database refused" in caplog.text
