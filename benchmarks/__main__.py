@@ -6,13 +6,13 @@ import sys
 import time
 from types import ModuleType
 
-from benchmarks import bulkhead, expansion, fanout, lists, pulls, relay, sessions, table
+from benchmarks import bulkhead, expansion, fanout, journal, lists, pulls, relay, sessions, table
 from benchmarks.processes import BadRun
 from benchmarks.progress import say
 from benchmarks.table import Section
 
 # Each has NAME, a docstring and measure(quick) -> list[Figure].
-MEASUREMENTS: tuple[ModuleType, ...] = (relay, sessions, lists, bulkhead, expansion, fanout, pulls)
+MEASUREMENTS: tuple[ModuleType, ...] = (relay, sessions, lists, bulkhead, expansion, fanout, pulls, journal)
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
