@@ -21,6 +21,7 @@ from django.db.models.functions import Cast
 from ocpi_hub.partners import secrets
 
 BATCH = 500  # rows changed in one transaction
+ERASED = "ERASED-"  # how pseudonyms begin
 SHORTEST_NAME = 36  # characters of the shortest column that a token's uid fits into whatever it is
 
 
@@ -58,7 +59,7 @@ class Driver(NamedTuple):
 
     @property
     def pseudonym(self) -> str:
-        return f"ERASED-{self.mark[:16].upper()}"
+        return f"{ERASED}{self.mark[:16].upper()}"
 
 
 class Holding(NamedTuple):
@@ -133,7 +134,10 @@ def plan(driver: Driver) -> Plan:
     """What would go and what would stay; changes nothing."""
     findings = [_look(holding, driver) for holding in _holdings]
     notes = [text for note in _notes for text in note(driver)]
-    return Plan(driver, [found for found in findings if found.rows], notes)
+    in_order = sorted(
+        (found for found in findings if found.rows), key=lambda found: [*Fate].index(found.holding.fate)
+    )
+    return Plan(driver, in_order, notes)
 
 
 def erase(driver: Driver, progress: Callable[[Finding], object] = lambda found: None) -> list[Finding]:

@@ -4,6 +4,7 @@ from django.db.models import Q
 
 from ocpi_hub.erasure import Driver, Fate, Form, Holding, harmless, holds
 from ocpi_hub.exchange.digests import digest_of
+from ocpi_hub.exchange.holdings import still_to_be_told
 from ocpi_hub.protocol.codec import parse
 from sessions.models import Session
 
@@ -37,8 +38,8 @@ holds(
             "contract_id": Form.VALUE,
         },
         rows=of_driver,
-        waits=lambda: ~Q(status__in=OVER),
-        until="they are over",
+        waits=lambda: ~Q(status__in=OVER) | still_to_be_told(Session.module),
+        until="they are over, and their provider has their end",
         besides=known_by_what_it_was,
     )
 )

@@ -5,9 +5,11 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Upper
 from django.utils import timezone
 
+from ocpi_hub.erasure import ERASED
 from ocpi_hub.exchange.ownedobject import OwnedObject
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol import sessions as chapter
@@ -64,6 +66,10 @@ class Session(OwnedObject):
     def audience_of(cls, wire: Any) -> str:
         """The owner of its token (interpretations, P40)."""
         return PartyRef(wire.cdr_token.country_code, wire.cdr_token.party_id).key
+
+    @classmethod
+    def erased(cls) -> Q:
+        return Q(token_uid__startswith=ERASED) | Q(contract_id__startswith=ERASED)
 
     @classmethod
     def named_audience(cls, document: bytes) -> str:

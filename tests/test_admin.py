@@ -13,7 +13,7 @@ from django.utils import timezone
 from locations.models import Location
 from ocpi_hub.errorreports import occurrences
 from ocpi_hub.errorreports.models import Digest
-from ocpi_hub.exchange import sync
+from ocpi_hub.exchange import erasing, sync
 from ocpi_hub.exchange.models import Attempt, DeadLetterAction, Delivery, Lane, Pull, RepairRule
 from ocpi_hub.exchange.ownedobject import OwnedObject
 from ocpi_hub.journal.models import Look
@@ -75,6 +75,7 @@ def charge(traffic: None, cpo: Partner, emsp: Partner) -> None:
     emsp.post("receiver/commands/START_SESSION", examples.start_session())
     emsp.put("receiver/chargingprofiles/SESSION1", examples.set_charging_profile())
     DeadLetterAction.objects.create(by="operator", what="DISCARD", chosen="all", note="a test")
+    erasing.erase(erasing.driver_named("DE*MSP/NOBODY"), "operator")
 
 
 @pytest.mark.parametrize("model", OURS, ids=lambda model: model.__name__)

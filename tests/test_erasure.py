@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.contrib.contenttypes.models import ContentType
 from django.core.management import CommandError, call_command
 from django.db import connection, models
@@ -28,6 +28,7 @@ from ocpi_hub.exchange.models import (
     RepairRule,
 )
 from ocpi_hub.journal.models import Hop, Look
+from ocpi_hub.proof.comparison import Window, compare
 from ocpi_hub.proof.models import Gap
 from sessions.models import Session
 from tests import examples
@@ -255,7 +256,10 @@ def test_a_session_that_is_still_running_is_left_until_it_is_over(cpo, emsp, del
 
     row = erasing.erase(erasing.driver_named(TOKEN), "operator")
 
-    assert "Sessions: 0 with a pseudonym now; 1 wait until they are over" in row.result
+    assert (
+        "Sessions: 0 with a pseudonym now; 1 waits until they are over, and their provider has their end"
+        in row.result
+    )
     assert Session.objects.get().token_uid == UID
     cpo.put("receiver/sessions/NL/ABC/SESSION1", examples.session(status="COMPLETED", last_updated=later()))
     deliver()
@@ -264,14 +268,45 @@ def test_a_session_that_is_still_running_is_left_until_it_is_over(cpo, emsp, del
     assert holders(UID) == {}
 
 
-def test_what_is_on_its_way_reaches_its_provider_whole(cpo, emsp, deliver):
+@pytest.mark.parametrize("expanded", [False, True])
+def test_what_is_on_its_way_reaches_its_provider_whole_however_often_it_is_tried(
+    cpo, emsp, deliver, expanded
+):
     cpo.put("receiver/sessions/NL/ABC/SESSION1", examples.session(status="COMPLETED"))
-    erased = erasing.erase(erasing.driver_named(TOKEN), "operator")
+    if expanded:
+        emsp.answers.append(lambda request: enveloped(http_status=500))
+        deliver()
+        emsp.answers.clear()
 
+    first = erasing.erase(erasing.driver_named(TOKEN), "operator")
+    Delivery.objects.update(next_attempt_at=timezone.now())
     deliver()
 
-    assert erased.waiting == 1
+    assert first.waiting == 2
     assert emsp.received()[-1].body["cdr_token"]["uid"] == UID
+    assert erasing.erase(erasing.driver_named(TOKEN), "operator").waiting == 0
+    assert holders(UID) == {}
+
+
+def test_a_token_that_is_not_made_out_to_operators_yet_waits(cpo, emsp):
+    emsp.put(f"receiver/tokens/DE/MSP/{UID}", examples.token(valid=False))
+
+    erasing.erase(erasing.driver_named(TOKEN), "operator")
+
+    assert Token.objects.get().valid is False
+
+
+def test_a_reconciliation_does_not_take_a_pseudonym_for_a_gap(driver, emsp):
+    def gaps():
+        window = Window(timezone.now() - timedelta(days=1), timezone.now() + timedelta(minutes=1))
+        found = compare(emsp.platform, Session, window, 0, 10**9).found
+        return [one.address.object_id for one in found]
+
+    assert gaps() == ["SESSION1"]
+
+    erasing.erase(driver, "operator")
+
+    assert gaps() == []
 
 
 def test_a_session_that_its_operator_lists_as_it_was_does_not_come_back(driver, cpo, emsp):
@@ -446,3 +481,83 @@ def test_what_names_no_token_is_refused_without_repeating_it(name):
     assert "DE*MSP/UID" in str(refused.value)
     assert UID not in str(refused.value)
     assert not Erasure.objects.exists()
+
+
+# ---------------------------------------------------------------------------------------------------- the admin
+ADD = "/admin/exchange/erasure/add/"
+
+
+@pytest.fixture
+def staff(client, django_user_model):
+    """Somebody who may see tokens and nothing else."""
+    user = django_user_model.objects.create_user("jan", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_token"))
+    client.force_login(user)
+    return client
+
+
+def test_the_admin_says_first_what_goes_and_erases_on_the_second_click(driver, admin_client):
+    before = holders(*NAMES)
+
+    asked = admin_client.post(ADD, {"token": TOKEN, "note": "request 17"})
+
+    page = asked.content.decode()
+    assert holders(*NAMES) == before
+    assert "invoices rest on them" in page
+    assert "CDRs stay for ever" in page
+    assert 'value="Erase for good"' in page
+
+    done = admin_client.post(ADD, {"token": TOKEN, "note": "request 17", "confirm": "yes"})
+
+    row = Erasure.objects.get()
+    assert done["Location"] == f"/admin/exchange/erasure/{row.pk}/change/"
+    assert (row.by, row.note) == ("admin", "request 17")
+    assert holders(*NAMES) == {"cdrs_cdr": 1}
+    shown = admin_client.get(done["Location"]).content.decode()
+    assert "the token itself: 1 deleted" in shown
+    assert UID not in shown
+
+
+def test_the_action_of_the_tokens_page_asks_first(driver, admin_client):
+    (pk,) = Token.objects.values_list("pk", flat=True)
+
+    page = admin_client.post("/admin/tokens/token/", {"action": "erase_driver", "_selected_action": [pk]})
+
+    assert "Nothing has changed yet." in page.content.decode()
+    assert f'name="token" value="{TOKEN}"' in page.content.decode()
+    assert Token.objects.filter(pk=pk).exists()
+
+
+def test_tokens_are_erased_one_by_one(driver, admin_client, emsp):
+    emsp.put("receiver/tokens/DE/MSP/SECOND", examples.token(uid="SECOND"))
+    chosen = {"action": "erase_driver", "_selected_action": list(Token.objects.values_list("pk", flat=True))}
+
+    page = admin_client.post("/admin/tokens/token/", chosen, follow=True).content.decode()
+
+    assert "Choose one token" in page
+    assert Token.objects.count() == 2
+
+
+def test_whoever_has_no_right_to_it_erases_nothing(driver, staff):
+    (pk,) = Token.objects.values_list("pk", flat=True)
+
+    staff.post("/admin/tokens/token/", {"action": "erase_driver", "_selected_action": [pk]})
+    refused = staff.post(ADD, {"token": TOKEN, "confirm": "yes"})
+
+    assert refused.status_code == 403
+    assert Token.objects.filter(pk=pk).exists()
+    assert not Erasure.objects.exists()
+
+
+def test_a_wrong_name_is_said_where_it_was_typed(admin_client):
+    page = admin_client.post(ADD, {"token": UID}).content.decode()
+
+    assert "name the token as DE*MSP/UID" in page
+    assert not Erasure.objects.exists()
+
+
+def test_of_a_driver_nobody_knows_nothing_is_offered_to_be_erased(admin_client):
+    page = admin_client.post(ADD, {"token": "DE*MSP/NOBODY"}).content.decode()
+
+    assert "The hub holds nothing of the driver of this token." in page
+    assert "Erase for good" not in page

@@ -1,9 +1,11 @@
 """Tokens and authorizations in the admin, read-only: their owners change tokens, the hub notes what was asked."""
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 
-from ocpi_hub.exchange.admin import OwnedObjectAdmin, ReadOnlyAdmin, short
+from ocpi_hub.exchange.admin import OwnedObjectAdmin, ReadOnlyAdmin, erase_selected, short
 from tokens.models import Authorization, Token, shortened
 
 
@@ -13,6 +15,19 @@ class TokenAdmin(OwnedObjectAdmin):
     search_fields = [*OwnedObjectAdmin.search_fields, "contract_id__istartswith", "visual_number__exact"]
     search_help_text = "the beginning of a uid or contract id, or a visual number"
     list_filter = [*OwnedObjectAdmin.list_filter, "type", "valid", "whitelist"]
+    actions = ["erase_driver"]
+
+    def has_erase_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("exchange.add_erasure")
+
+    @admin.action(description="Erase the driver's data…", permissions=["erase"])
+    def erase_driver(self, request: HttpRequest, rows: QuerySet[Token]) -> HttpResponse | None:
+        """Asks first. A driver is erased by one token, in all its types."""
+        chosen = set(rows.order_by().values_list("owner_key", "object_id"))
+        if len(chosen) != 1:
+            self.message_user(request, "Choose one token: each is erased by itself.", messages.WARNING)
+            return None
+        return erase_selected(self, request, *chosen.pop())
 
 
 # One word each, for lists; filters and pages say the whole sentence.

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from django.db.models import Q
 
 from ocpi_hub.erasure import Driver, Fate, Form, Holding, also_names, harmless, holds, tells
-from ocpi_hub.exchange.holdings import OPEN, UNTIL_DELIVERED, on_their_way
+from ocpi_hub.exchange.holdings import OPEN, UNTIL_DELIVERED, on_their_way, still_to_be_told
 from ocpi_hub.exchange.models import DeadLetter, Delivery
 from ocpi_hub.exchange.ownedobject import Address
 from ocpi_hub.exchange.removal import remove
@@ -19,12 +19,6 @@ def of_token(driver: Driver) -> Q:
     """Rows of the exchange about the token, whatever its type."""
     key = Address(PartyRef.parse(driver.owner), driver.uid).key
     return Q(module=Token.module) & (Q(parent_key=key) | Q(parent_key__startswith=f"{key}?"))
-
-
-def still_to_be_told() -> Q:
-    """Tokens whose last change some operators have not got: it may be the one that withdraws it."""
-    waiting = Delivery.objects.filter(module=Token.module, state__in=OPEN).order_by()
-    return Q(pk__in=waiting.values("row_id"))
 
 
 NAMES = {"key": Form.ADDRESS, "parent_key": Form.ADDRESS, "path": Form.ADDRESS}
@@ -46,7 +40,7 @@ holds(
             "group_id": Form.VALUE,
         },
         rows=lambda driver: Q(owner_key=driver.owner, key=driver.uid.upper()),
-        waits=still_to_be_told,
+        waits=lambda: still_to_be_told(Token.module),
         until="operators have its last change, which may be the one that withdraws it",
         remove=remove,
     )

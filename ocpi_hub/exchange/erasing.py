@@ -28,11 +28,11 @@ def erase(
 ) -> Erasure:
     """Whoever is interrupted leaves no row, and does it again."""
     done = erasure.erase(driver, progress)
-    waiting = sum(found.waiting for found in done)
+    left = sum(found.waiting for found in done)
     row = Erasure.objects.create(
-        by=by[:150], mark=driver.mark, note=note, result=[told(found) for found in done], waiting=waiting
+        by=by[:150], mark=driver.mark, note=note, result=[told(found) for found in done], waiting=left
     )
-    logger.info("%s erased a driver's data: erasure %s, %d rows wait", by, row.pk, waiting)
+    logger.info("%s erased a driver's data: erasure %s, %d rows wait", by, row.pk, left)
     return row
 
 
@@ -40,15 +40,19 @@ def told(found: Finding) -> str:
     """What was done with a table, in a line."""
     holding, free = found.holding, found.rows - found.waiting
     fate = {Fate.DELETED: "deleted", Fate.REPLACED: "with a pseudonym now", Fate.KEPT: "kept"}[holding.fate]
-    waits = f"; {found.waiting} wait until {holding.until}" if found.waiting else ""
+    waits = f"; {waiting(found)}" if found.waiting else ""
     return f"{holding.what}: {free} {fate}{waits}"
 
 
 def foretold(found: Finding) -> str:
     """What will be done with a table, and why, in a line."""
     holding = found.holding
-    waits = f" {found.waiting} of them wait until {holding.until}." if found.waiting else ""
+    waits = f" {waiting(found)}." if found.waiting else ""
     return f"{holding.what}: {found.rows}. Each {holding.fate.value}: {holding.why}.{waits}"
+
+
+def waiting(found: Finding) -> str:
+    return f"{found.waiting} {'waits' if found.waiting == 1 else 'wait'} until {found.holding.until}"
 
 
 def before(driver: Driver) -> list[Erasure]:

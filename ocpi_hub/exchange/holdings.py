@@ -3,7 +3,7 @@
 from django.db.models import Q
 
 from ocpi_hub.erasure import Driver, Fate, Form, Holding, harmless, holds
-from ocpi_hub.exchange.models import Callback, Delivery
+from ocpi_hub.exchange.models import Callback, Delivery, Message
 from ocpi_hub.exchange.ownedobject import owned_models
 
 OPEN = (Delivery.State.PENDING, Delivery.State.SENDING, Delivery.State.FAILED)
@@ -20,6 +20,13 @@ def on_their_way() -> Q:
     """Messages that are still to be delivered, word for word."""
     under_way = Delivery.objects.filter(state__in=OPEN).order_by()
     return Q(expanded_at=None) | Q(pk__in=under_way.values("message"))
+
+
+def still_to_be_told(module: str) -> Q:
+    """Objects of which some partner has not got the newest state, and gets whatever is stored then."""
+    deliveries = Delivery.objects.filter(module=module, state__in=OPEN).order_by()
+    messages = Message.objects.filter(module=module, expanded_at=None).order_by()
+    return Q(pk__in=deliveries.values("row_id")) | Q(pk__in=messages.values("row_id"))
 
 
 holds(

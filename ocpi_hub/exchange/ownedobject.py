@@ -15,7 +15,7 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Func, Value
+from django.db.models import Func, Q, Value
 from django.db.models.functions import Concat, Upper
 
 from ocpi_hub.exchange.visibility import NOTHING, SETTLED, Visible, addressed_to, shared_with
@@ -249,6 +249,11 @@ class OwnedObject(models.Model):
         """How far back a full pull asks: what was deleted for its age must not come back by it."""
         days = cls.days_kept()
         return cls.pulled_back_to or (timedelta(days=days) if days else None)
+
+    @classmethod
+    def erased(cls) -> Q:
+        """Rows with a pseudonym in place of a driver: partners have them as they were, and need not have them anew."""
+        return Q(pk__in=[])
 
     @classmethod
     def audience_of(cls, wire: Any) -> str:

@@ -102,8 +102,10 @@ def _due(platform: Platform, model: type[OwnedObject], window: Window) -> "Query
     its = model.pushed_to(platform).condition(model.variant_field).as_filter()
     changed = model.objects.filter(its, changed_at__gte=since, changed_at__lt=window.until)
     named = filter(None, [model.variant_field])
-    return changed.exclude(source=platform).only(
-        "country_code", "party_id", "object_id", "owner_key", "audience", "changed_at", *named
+    return (
+        changed.exclude(source=platform)
+        .exclude(model.erased())
+        .only("country_code", "party_id", "object_id", "owner_key", "audience", "changed_at", *named)
     )
 
 

@@ -1,0 +1,123 @@
+"""The page "Erasures": erase a driver's data, after a page that says what goes, what stays and why; and who did it."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.safestring import SafeString
+
+from ocpi_hub.erasure import Driver, Fate, Finding
+from ocpi_hub.exchange import erasing
+from ocpi_hub.exchange.admin.pages import ReadOnlyAdmin, table
+from ocpi_hub.exchange.models import Erasure
+
+BECOMES = {Fate.DELETED: "deleted", Fate.REPLACED: "keeps a pseudonym", Fate.KEPT: "stays"}
+
+
+class DriverForm(forms.Form):
+    token = forms.CharField(
+        max_length=200,
+        widget=forms.TextInput({"size": 50, "autocomplete": "off"}),
+        help_text="Its provider and uid, such as DE*MSP/04A1B2C3D4.",
+    )
+    contract = forms.CharField(
+        max_length=36,
+        required=False,
+        widget=forms.TextInput({"size": 50, "autocomplete": "off"}),
+        help_text="Only if other tokens have the same contract and the whole of it is to go.",
+    )
+    note = forms.CharField(
+        max_length=1000,
+        required=False,
+        widget=forms.TextInput({"size": 50}),
+        help_text="Such as the number of the request. It stays: no token, no name.",
+    )
+
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().clean() or {}
+        if token := given.get("token"):
+            contracts = (given["contract"],) if given.get("contract") else ()
+            try:
+                self.driver: Driver = erasing.driver_named(token, contracts)
+            except ValueError as error:
+                raise ValidationError({"token": str(error)}) from None
+        return given
+
+
+@admin.register(Erasure)
+class ErasureAdmin(ReadOnlyAdmin):
+    list_display = ["at", "by", "waiting", "note"]
+    fields = ["at", "by", "note", "what_went", "waiting", "mark"]
+    readonly_fields = ["what_went"]
+
+    @admin.display(description="what went, and what stayed")
+    def what_went(self, row: Erasure) -> SafeString:
+        return table([line] for line in row.result)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("exchange.add_erasure")
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Whose data, what would become of them, and on the second click it is done; by POST: no URL names a token."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = DriverForm(request.POST or None)
+        if not form.is_valid():
+            return self._page(request, form=form)
+        if "confirm" in request.POST:
+            return self._erase(request, form)
+        return self.preview(request, form)
+
+    def preview(self, request: HttpRequest, form: DriverForm) -> HttpResponse:
+        found = erasing.plan(form.driver)
+        return self._page(
+            request,
+            form=form,
+            plan=found,
+            rows=[_row(one) for one in found.findings],
+            earlier=erasing.before(form.driver),
+        )
+
+    def _erase(self, request: HttpRequest, form: DriverForm) -> HttpResponse:
+        row = erasing.erase(form.driver, request.user.get_username(), form.cleaned_data["note"])
+        if row.waiting:
+            self.message_user(
+                request,
+                f"Erased, but {row.waiting} rows wait: below it says for what. Erase again then.",
+                messages.WARNING,
+            )
+        else:
+            self.message_user(request, "Erased. Below is what went, and what stayed.", messages.SUCCESS)
+        return HttpResponseRedirect(reverse("admin:exchange_erasure_change", args=[row.pk]))
+
+    def _page(self, request: HttpRequest, **shown: Any) -> HttpResponse:
+        context = {**self.admin_site.each_context(request), "title": "Erase a driver's data", **shown}
+        return TemplateResponse(request, "admin/exchange/erasure/erase.html", context)
+
+
+def _row(found: Finding) -> dict[str, Any]:
+    holding = found.holding
+    return {
+        "what": holding.what,
+        "rows": found.rows,
+        "becomes": BECOMES[holding.fate],
+        "why": holding.why,
+        "waits": erasing.waiting(found) if found.waiting else "",
+    }
+
+
+def erase_selected(model_admin: Any, request: HttpRequest, owner: str, uid: str) -> HttpResponse:
+    """The page about this token, for an action of another page."""
+    form = DriverForm({"token": f"{owner}/{uid}"})
+    if not form.is_valid():
+        raise ValueError("a token that is stored has a name")
+    erasures = ErasureAdmin(Erasure, model_admin.admin_site)
+    if not erasures.has_add_permission(request):
+        raise PermissionDenied
+    return erasures.preview(request, form)
