@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from credentials import handshake
 from credentials.forms import InviteForm, RegisterForm
 from credentials.traffic import delivery_link, traffic
-from ocpi_hub.exchange import doorbell, presence, sync
+from ocpi_hub.exchange import doorbell, presence, pullplans
 from ocpi_hub.exchange.admin import CompactAdmin, short
 from ocpi_hub.exchange.admin.questions import address_of, may_ask
 from ocpi_hub.exchange.exceptions import OCPIError
@@ -160,9 +160,11 @@ class PlatformAdmin(CompactAdmin):
 
     def _pull(self, request: HttpRequest, rows: QuerySet[Platform], *, full: bool) -> None:
         for row in rows:
-            sync.request_pulls(row, full=full)
+            pullplans.ask_platform(row, full=full)
             self.log_change(request, row, f"asked for a {'full' if full else 'incremental'} pull")
-        self.message_user(request, "The workers pull now; see Pulls for the outcome.", messages.SUCCESS)
+        self.message_user(
+            request, "The workers begin within seconds; see Pulls for the outcome.", messages.SUCCESS
+        )
 
     @admin.action(description="Reconcile now: what was accepted, what it has", permissions=["change"])
     def reconcile(self, request: HttpRequest, rows: QuerySet[Platform]) -> None:

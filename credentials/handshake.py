@@ -14,11 +14,10 @@ from django.db import transaction
 from django.utils import timezone
 from rest_framework.exceptions import AuthenticationFailed
 
-from ocpi_hub.exchange import outbox, repairs, sync, transports
+from ocpi_hub.exchange import outbox, pullplans, repairs, transports
 from ocpi_hub.exchange.exceptions import HandshakeFailed, InvalidParameters, MethodUnavailable
 from ocpi_hub.exchange.models import Delivery, Lane
 from ocpi_hub.exchange.routing import hub_party, interfaces
-from ocpi_hub.exchange.schedules import plan_pulls, remove_pulls
 from ocpi_hub.exchange.verdicts import describe, masked
 from ocpi_hub.partners import claims, secrets
 from ocpi_hub.partners.authentication import UNKNOWN_TOKEN
@@ -218,7 +217,7 @@ def _stop_traffic(platform: Platform) -> None:
     Delivery.objects.filter(platform=platform, state__in=open_states).update(
         state=Delivery.State.ABSORBED, finished_at=timezone.now(), reason="the partner ended its registration"
     )
-    remove_pulls(platform)
+    pullplans.stand_still(platform)
 
 
 def _take_in(platform: Platform, theirs: Credentials, peer: Peer) -> None:
@@ -239,8 +238,8 @@ def _take_in(platform: Platform, theirs: Credentials, peer: Peer) -> None:
     )
     Lane.objects.update_or_create(platform=platform, defaults={"failures": 0, "probe_at": None})
     repairs.seed(platform)
-    plan_pulls(platform)
-    transaction.on_commit(lambda: sync.request_pulls(platform, full=True))
+    pullplans.make(platform)
+    pullplans.ask_platform(platform, full=True)
 
 
 def announcement() -> str:

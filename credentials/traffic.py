@@ -3,17 +3,22 @@
 from collections.abc import Iterator
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django_celery_beat.models import PeriodicTask
 
 from ocpi_hub.errorreports.models import ErrorReport
 from ocpi_hub.exchange.admin import link, list_link, table
 from ocpi_hub.exchange.admin.deliveries import state_of
-from ocpi_hub.exchange.models import Attempt, Delivery, Lane, Pull, RefusedObject, RepairRule
+from ocpi_hub.exchange.models import Attempt, Delivery, Lane, Pull, PullPlan, RefusedObject, RepairRule
 from ocpi_hub.partners.models import Platform
 
+LISTS: list[tuple[str, type[Model]]] = [
+    ("pull plans", PullPlan),
+    ("pulls", Pull),
+    ("refused objects", RefusedObject),
+    ("repair rules", RepairRule),
+]
 MOST_COUNTED = 1_000  # counting more rows would slow the page down
 
 
@@ -32,12 +37,14 @@ def _lines(platform: Platform) -> Iterator[tuple[str, Any]]:
         yield f"deliveries {name}", delivery_link(platform, state, count)
     attempts = counted(Attempt.objects.filter(platform_id=platform.pk).order_by())
     yield "attempts", list_link(Attempt, attempts, platform_id=platform.pk)
-    for name, model in (("pulls", Pull), ("refused objects", RefusedObject), ("repair rules", RepairRule)):
-        count = counted(model.objects.filter(platform=platform).order_by())
+    for name, model in (
+        ("pull plans", PullPlan),
+        ("pulls", Pull),
+        ("refused objects", RefusedObject),
+        ("repair rules", RepairRule),
+    ):
+        count = counted(model._default_manager.filter(platform=platform).order_by())
         yield name, list_link(model, count, platform__id__exact=platform.pk)
-    mark = f" from platform {platform.pk}"
-    tasks = PeriodicTask.objects.filter(name__endswith=mark).count()
-    yield "periodic tasks", list_link(PeriodicTask, tasks, name__endswith=mark)
 
 
 def _lane(platform: Platform) -> SafeString:

@@ -9,7 +9,15 @@ from hubclientinfo.models import SEES, ClientInfo
 from ocpi_hub.exchange.admin import OwnedObjectAdmin
 from ocpi_hub.partners.models import Party
 
-_NEVER_SET = {"object_id", "missing_since", "deleted_at", "findings", "audience", "before_repairs"}
+_NEVER_SET = {
+    "object_id",
+    "missing_since",
+    "missed_pulls",
+    "deleted_at",
+    "findings",
+    "audience",
+    "before_repairs",
+}
 
 
 class ToldBy(admin.SimpleListFilter):

@@ -5,7 +5,7 @@ from typing import Any
 from django.db import connection, models
 from django.db.models.functions import Upper
 
-from ocpi_hub.exchange.ownedobject import Child, OwnedObject
+from ocpi_hub.exchange.ownedobject import Child, OwnedObject, Vanished
 from ocpi_hub.partners.models import Party
 from ocpi_hub.protocol import locations as chapter
 from ocpi_hub.protocol.codec import parse
@@ -74,6 +74,14 @@ class Location(OwnedObject):
             return str(operator["name"])
         owner = Party.objects.filter(key=self.owner_key).first()
         return str(owner.business_details.get(self.owner_role, {}).get("name", "")) if owner else ""
+
+    @classmethod
+    def gone(cls, document: dict[str, Any], vanished: Vanished, moment: str) -> bool:
+        """A Location is never deleted; drivers are kept away from its chargers by their status (LOC-10)."""
+        evses = [evse for evse in document.get("evses") or [] if evse["status"] not in (vanished, "REMOVED")]
+        for evse in evses:
+            evse.update(status=vanished.value, last_updated=moment)
+        return bool(evses)
 
     @classmethod
     def project(cls, row_id: int, wire: Any, part: str | None) -> None:

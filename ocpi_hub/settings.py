@@ -146,6 +146,11 @@ HUB_PULL_OVERLAP = _number(
     "HUB_PULL_OVERLAP", 3600
 )  # seconds an incremental pull reaches back before the last
 HUB_PULL_JITTER = _number("HUB_PULL_JITTER", 300)  # a scheduled pull starts up to so many seconds later
+HUB_PULL_LEAST = _number(
+    "HUB_PULL_LEAST", 50
+)  # percent of what was there; a full list of less is not believed
+HUB_VANISHED_UNKNOWN = _number("HUB_VANISHED_UNKNOWN", 3)  # new plans: full pulls without it, then UNKNOWN
+HUB_VANISHED_REMOVED = _number("HUB_VANISHED_REMOVED", 14)  # new plans: then REMOVED; 0: never, of both
 HUB_TOKEN_GRACE = 600  # seconds that the old token still works after a credentials PUT
 HUB_BACKGROUND = True  # rows that tell of the work are written by threads (background.py); tests write them
 HUB_METRICS_FOLDER = HUB_VAR / "metrics"  # of all processes of one machine

@@ -13,7 +13,7 @@ from django.utils import timezone
 from locations.models import Location
 from ocpi_hub.errorreports import occurrences
 from ocpi_hub.errorreports.models import Digest
-from ocpi_hub.exchange import erasing, sync
+from ocpi_hub.exchange import erasing, pullplans, sync
 from ocpi_hub.exchange.models import Attempt, DeadLetterAction, Delivery, Lane, Pull, RepairRule
 from ocpi_hub.exchange.ownedobject import OwnedObject
 from ocpi_hub.journal.models import Look
@@ -46,6 +46,7 @@ def traffic(cpo: Partner, emsp: Partner, deliver: object) -> None:
     emsp.answers.clear()
     emsp.put("receiver/tokens/DE/MSP/04A1B2C3D4", examples.token())
     cpo.lists["locations"] = [examples.location(id=3), examples.location(id="LOC4", city=None)]
+    pullplans.make(cpo.platform)
     sync.pull_platform(cpo.platform.pk, "locations", full=True)
     agreements.settle("NL*ABC", "DE*MSP", "", allowed=True)
     occurrences.write(

@@ -9,17 +9,14 @@ import logging
 import os
 import threading
 import time
-from collections import deque
 
 logger = logging.getLogger(__name__)
 
 PAUSE = 1.0  # seconds without trying after Redis did not answer
 QUIET = 0.02  # seconds in which further rings are one
 PATIENCE = 2.0  # seconds that a process which ends, such as a command, waits for its last ring
-MOST_WAITING = 1_000  # requests for pulls that are kept while Redis does not answer
 
 _flag = threading.Event()
-_pulls: deque[tuple[int, str, bool, str | None]] = deque(maxlen=MOST_WAITING)
 _lock = threading.Lock()
 _owner: int | None = None  # the process whose thread is running; a fork starts its own
 _busy = False  # whether the thread is publishing
@@ -29,12 +26,6 @@ def ring() -> None:
     """Wake the workers soon. Never blocks, never raises."""
     _ensure_thread()
     _flag.set()
-
-
-def ask_for_pull(platform_id: int, module: str, full: bool, since: str | None) -> None:
-    """Ask for a pull soon; what is lost on the way the scheduled pulls make up for."""
-    _pulls.append((platform_id, module, full, since))
-    ring()
 
 
 def _ensure_thread() -> None:
@@ -57,7 +48,7 @@ def finish() -> None:
 
 def _run() -> None:
     global _busy
-    from ocpi_hub.exchange.tasks import expand, pull
+    from ocpi_hub.exchange.tasks import expand
 
     while True:
         _busy = False
@@ -66,14 +57,9 @@ def _run() -> None:
         _flag.clear()
         try:
             expand.apply_async(retry=False, expires=60, ignore_result=True)
-            while _pulls:
-                pull.apply_async(_pulls[0], retry=False, expires=3600, ignore_result=True)
-                _pulls.popleft()
         except Exception as error:  # noqa: BLE001  # whatever the broker's client raises, the sweep finds the work
             logger.warning(
                 "the workers were not rung, they find the work by their sweep: %s", type(error).__name__
             )
             time.sleep(PAUSE)
-            if _pulls:
-                _flag.set()
         time.sleep(QUIET)

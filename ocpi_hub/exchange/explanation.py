@@ -246,6 +246,8 @@ class _Case:
             yield Reason("object", "", f"{owner} deleted it at {minute(row.deleted_at)}", row=row)
         if row.missing_since:
             text = f"{owner} no longer lists it, since the full pull of {minute(row.missing_since)}"
+            if row.owners_document is not None:
+                text += f"; until it is back the hub says {row.vanished} of it"
             yield Reason("object", "", text, owner, "list it again, or push it as no longer there", row)
         if len(self.rows) > 1:
             yield Reason("object", "", self.copies(), row=row)

@@ -9,9 +9,7 @@ breaker.py.
 import logging
 from datetime import datetime, timedelta
 
-from django.db import transaction
-
-from ocpi_hub.exchange import presence
+from ocpi_hub.exchange import presence, pullplans
 from ocpi_hub.exchange.models import Delivery, Lane
 from ocpi_hub.exchange.pacing import Pace
 from ocpi_hub.exchange.verdicts import Result, Verdict
@@ -112,9 +110,7 @@ def follow(lane: Lane, failures_before: int, answered: bool, now: datetime) -> N
 
 
 def came_back(platform: Platform, now: datetime) -> None:
-    """A partner answers again: all that waited is due, and its data are pulled when it was offline (TRN-17)."""
-    from ocpi_hub.exchange import sync
-
+    """A partner answers again: all that waited is due, and its lists are read when it was offline (TRN-17)."""
     # The lane first, as a drain has it that writes down an answer: two who find the partner back wait for each other.
     Lane.objects.select_for_update().filter(pk=platform.pk).first()
     Lane.objects.filter(pk=platform.pk, probe_at__gt=now).update(probe_at=now)
@@ -128,4 +124,4 @@ def came_back(platform: Platform, now: datetime) -> None:
         status=Status.CONNECTED, offline_since=None, next_probe_at=now
     )
     logger.info("%s is back", platform)
-    transaction.on_commit(lambda: sync.request_pulls(platform, since=since))
+    pullplans.ask_platform(platform, since=since)

@@ -57,6 +57,8 @@ def message(
     body: bytes | None = None,
     bulk: bool = False,
 ) -> Message:
+    if stored.returned:
+        address, method, body = address.parent, model.push_method, None
     key = address.key
     return Message(
         module=model.module,

@@ -107,6 +107,14 @@ class OwnedObjectQuerySet(models.QuerySet["OwnedObject"]):
         return self.filter(SETTLED.as_filter())
 
 
+class Vanished(models.TextChoices):
+    """What becomes of an object that its owner's full list no longer has and that nobody deletes (P69)."""
+
+    NOT = "", "no"
+    UNKNOWN = "UNKNOWN", "nobody knows what is with it"
+    REMOVED = "REMOVED", "it is gone"
+
+
 class OwnedObject(models.Model):
     """An object that a party owns and pushes: the base of Location, Token, and so on."""
 
@@ -164,6 +172,27 @@ class OwnedObject(models.Model):
     changed_at = models.DateTimeField(db_default=Func(function="now"), editable=False)
     missing_since = models.DateTimeField(
         null=True, blank=True, help_text="since when a full pull of its owner no longer lists it"
+    )
+    missed_pulls = models.PositiveIntegerField(
+        default=0, db_default=0, editable=False, help_text="full pulls in a row that did not list it"
+    )
+    vanished = models.CharField(
+        max_length=7,
+        choices=Vanished,
+        default=Vanished.NOT,
+        db_default=Vanished.NOT,
+        blank=True,
+        editable=False,
+        help_text="what the hub says of it in place of its owner",
+    )
+    owners_document = models.TextField(  # noqa: DJ001  # NULL says that the document is the owner's own
+        null=True, blank=True, editable=False, help_text="its owner's last version, while the hub says that"
+    )
+    owners_update = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="last_updated of its owner's version, where the hub gave it a later one",
     )
     deleted_at = models.DateTimeField(null=True, blank=True, help_text="when its owner deleted it")
     findings = ArrayField(
@@ -286,6 +315,18 @@ class OwnedObject(models.Model):
     def review_many(cls, wires: list[Any]) -> list[list[str]]:
         """The same for several objects, for a module that looks up what the hub knows beside them."""
         return [cls.review(wire) for wire in wires]
+
+    @classmethod
+    def gone(cls, document: dict[str, Any], vanished: Vanished, moment: str) -> bool:
+        """Change the document of an object that vanished from its owner's list, as of `moment`; False: it stays.
+
+        What changes is what receivers are to read from it; the fields last_updated follow.
+        """
+        return False
+
+    @classmethod
+    def says_what_is_gone(cls) -> bool:
+        return cls.gone.__func__ is not OwnedObject.gone.__func__  # type: ignore[attr-defined]  # of classmethods
 
     @classmethod
     def must_fit(cls, wire: Any) -> None:

@@ -3,11 +3,12 @@
 Nothing here counts or stores; sync.py does.
 """
 
+from datetime import datetime
 from typing import Any, NamedTuple
 
-from ocpi_hub.exchange import store, upserts
+from ocpi_hub.exchange import store, upserts, vanishing
 from ocpi_hub.exchange.ownedobject import Address, OwnedObject
-from ocpi_hub.protocol.codec import InvalidObject, parse
+from ocpi_hub.protocol.codec import InvalidObject, check, parse
 
 Mark = tuple[str, ...]
 
@@ -20,6 +21,18 @@ class Taken(NamedTuple):
     digest: str
     received: str | None  # as it came, when it was repaired
     audience: str
+    owners_update: datetime | None = None  # its owner's last_updated, where it was given a later one
+
+    @property
+    def writing(self) -> upserts.Writing:
+        return upserts.Writing(
+            self.address,
+            self.incoming,
+            self.digest,
+            self.received,
+            self.audience,
+            owners_update=self.owners_update,
+        )
 
     @property
     def mark(self) -> Mark:
@@ -51,6 +64,21 @@ def name_of(raw: Any, model: type[OwnedObject]) -> str:
 def content_of(row: OwnedObject) -> str:
     """The digest of a stored object."""
     return row.digest or store.digest_of(parse(row.document.encode()))
+
+
+def back(model: type[OwnedObject], item: Taken, row: OwnedObject) -> Taken:
+    """What vanished and is listed again, in its owner's newest version, whether that was just pulled or kept."""
+    if store.is_newer(vanishing.owners_time(row), upserts.aware(item.incoming.wire.last_updated)):
+        raw = parse(vanishing.owners_document(row).encode())
+        kept = upserts.Incoming(check(raw, model.wire), vanishing.owners_document(row))
+        item = item._replace(incoming=kept, digest=store.digest_of(raw), received=row.received)
+    return accepted_by_receivers(model, item, row)
+
+
+def accepted_by_receivers(model: type[OwnedObject], item: Taken, row: OwnedObject) -> Taken:
+    """The object with a later time than the hub's own word on it, where it has no such time by itself."""
+    incoming = upserts.over_ours(model, item.incoming, row)
+    return item._replace(incoming=incoming, owners_update=upserts.owners_update(item.incoming, incoming))
 
 
 def clash(model: type[OwnedObject], item: Taken, present: dict[Mark, OwnedObject]) -> str:

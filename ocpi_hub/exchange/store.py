@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from ocpi_hub.exchange import tally
@@ -19,7 +19,7 @@ from ocpi_hub.exchange.digests import digest_of as digest_of
 from ocpi_hub.exchange.exceptions import NotFound
 from ocpi_hub.exchange.merging import JSONObject, lineage, merge, replace_part, same_id
 from ocpi_hub.exchange.models import Tally
-from ocpi_hub.exchange.ownedobject import Address, Child, OwnedObject, owned_models
+from ocpi_hub.exchange.ownedobject import Address, Child, OwnedObject, Vanished, owned_models
 from ocpi_hub.exchange.upserts import (
     AHEAD,
     OLDER_THAN_OURS,
@@ -30,9 +30,11 @@ from ocpi_hub.exchange.upserts import (
     Writing,
     another_party,
     aware,
-    save,
+    over_ours,
+    owners_update,
     save_many,
 )
+from ocpi_hub.exchange.vanishing import owners_document, owners_time, restamp
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol.codec import InvalidObject, check, dump, normalise_times, parse
 from ocpi_hub.protocol.envelope import parse_time
@@ -70,7 +72,27 @@ def put(
     stays = model.addressed and audience is None
     sequel = then(named) if then else None
     writing = Writing(address, incoming, audience=named, stays=stays)
-    return save_many(model, [writing], source, sequel)[0]
+    stored = save_many(model, [writing], source, sequel)[0]
+    return _over_our_word(model, writing, stored, source) if stored.stale else stored
+
+
+def _over_our_word(model: Model, writing: Writing, stored: Stored, source: Platform) -> Stored:
+    """What is older than the hub's own word on it, and not older than its owner's, is its owner's newest."""
+    with transaction.atomic():
+        row = model.objects.select_for_update().exclude(owners_update=None).filter(pk=stored.row_id).first()
+        return stored if row is None else _save_over(model, row, writing, source)
+
+
+def _save_over(model: Model, row: OwnedObject, writing: Writing, source: Platform) -> Stored:
+    """Write over a locked row, whose last_updated may be the hub's and not its owner's."""
+    moment = aware(writing.incoming.wire.last_updated)
+    if row.owners_update is None:
+        return save_many(model, [writing], source)[0]
+    if is_newer(row.owners_update, moment):
+        return Stored(row.pk, created=False, stale=True, audience=row.audience, note=OLDER_THAN_OURS)
+    incoming = over_ours(model, writing.incoming, row)
+    writing = writing._replace(incoming=incoming, owners_update=owners_update(writing.incoming, incoming))
+    return save_many(model, [writing], source)[0]._replace(returned=True)
 
 
 def patch(
@@ -86,12 +108,12 @@ def patch(
         )
     row = _locked(model, address, audience)
     _must_not_be_final(model, row)
-    document = merge(parse(row.document.encode()), changes, model.children, model.appended)
+    document = merge(parse(owners_document(row).encode()), changes, model.children, model.appended)
     incoming = examine(model, document)
     agree(model, address, incoming.wire)
     if model.addressed and audience is None and model.audience_of(incoming.wire) != row.audience:
         raise another_party(row, model.audience_of(incoming.wire))
-    return save(model, address, incoming, source, row.audience)
+    return _save_over(model, row, Writing(address, incoming, audience=row.audience), source)
 
 
 def add(
@@ -120,7 +142,9 @@ def delete(model: Model, address: Address, source: Platform, audience: str | Non
             f"{model.module}/{known} is not known here, so there is nothing to delete", model.unknown
         )
     now = timezone.now()
-    model.objects.filter(pk=row.pk).update(deleted_at=now, changed_at=now, source=source, missing_since=None)
+    model.objects.filter(pk=row.pk).update(
+        deleted_at=now, changed_at=now, source=source, missing_since=None, missed_pulls=0
+    )
     tally.take_off(row)
     return Stored(row.pk, created=False, audience=row.audience)
 
@@ -217,7 +241,7 @@ def _write_part(
 ) -> Stored:
     """Replace one part of a stored object by change(part), and move last_updated up to all its parents."""
     row = _locked(model, address, audience)
-    document = parse(row.document.encode())
+    document = parse(owners_document(row).encode())
     family = lineage(document, address.children, model.children)
     level = model.children[len(address.children) - 1]
     if len(family) < len(address.children):
@@ -228,12 +252,13 @@ def _write_part(
     normalise_times(part, level.wire)
     _agree_on_part(level, address.children[-1], wire)
     moment = aware(wire.last_updated)
-    if present is not None and is_newer(_time(present), moment):
+    if present is not None and is_newer(_owners_time(row, present), moment):
         return Stored(row.pk, created=False, stale=True, audience=row.audience, note=OLDER_THAN_OURS)
     replace_part(family[len(address.children) - 1], level, part)
     for parent in family[: len(address.children)]:
         if not is_newer(_time(parent), moment):
             parent["last_updated"] = part["last_updated"]
+    owners = _stamp_over_our_word(model, row, document)
     model.objects.filter(pk=row.pk).update(
         document=sealed(document),
         last_updated=_time(document),
@@ -241,9 +266,44 @@ def _write_part(
         digest="",
         changed_at=timezone.now(),
         missing_since=None,
+        missed_pulls=0,
+        vanished=Vanished.NOT,
+        owners_document=None,
+        owners_update=owners,
     )
-    _project_part(model, row.pk, document, address)
-    return Stored(row.pk, created=present is None, audience=row.audience)
+    if row.owners_document is None:
+        _project_part(model, row.pk, document, address)
+    else:
+        model.project(row.pk, check(document, model.wire), None)
+    returned = row.owners_update is not None
+    return Stored(row.pk, created=present is None, audience=row.audience, returned=returned)
+
+
+def _owners_time(row: OwnedObject, part: JSONObject) -> datetime:
+    """When its owner last updated a part, as far as the hub knows where it gave the part a later time."""
+    return min(_time(part), row.owners_update) if row.owners_update else _time(part)
+
+
+def _stamp_over_our_word(model: Model, row: OwnedObject, document: JSONObject) -> datetime | None:
+    """Give a changed document a later time than the hub's own word on it; its owner's time, where that differs."""
+    if row.owners_update is None:
+        return None
+    moment = _time(document)
+    restamp(model, document, row, moment if moment > row.last_updated else timezone.now())
+    return None if moment == _time(document) else moment
+
+
+def say(model: Model, row: OwnedObject, document: JSONObject, vanished: Vanished) -> None:
+    """Write what the hub says of an object that vanished; its owner's version stays beside it."""
+    model.objects.filter(pk=row.pk).update(
+        document=sealed(document),
+        last_updated=_time(document),
+        changed_at=timezone.now(),
+        vanished=vanished,
+        owners_document=owners_document(row),
+        owners_update=owners_time(row),
+    )
+    model.project(row.pk, check(document, model.wire), None)
 
 
 def _patched(model: Model, address: Address, part: JSONObject | None, changes: JSONObject) -> JSONObject:

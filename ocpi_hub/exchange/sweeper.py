@@ -9,18 +9,22 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from celery.signals import worker_init
+from celery.signals import worker_init, worker_shutting_down
 from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from ocpi_hub.exchange import clock, lanebreaker, lanes, liveness, outbox, outcomes, sync
+from ocpi_hub.exchange import clock, lanebreaker, lanes, liveness, outbox, outcomes, pullplans
+from ocpi_hub.exchange.models import PullPlan
 from ocpi_hub.partners.directory import directory
 
 logger = logging.getLogger(__name__)
 
+PULLS_AT_ONCE = 8  # in one worker, of which one partner has some (pullplans.py)
+
 _pool = ThreadPoolExecutor(max_workers=16, thread_name_prefix="sweep")
 _failing_lanes = threading.BoundedSemaphore(max(1, settings.HUB_WORKER_THREADS // 4))
+_places = threading.BoundedSemaphore(PULLS_AT_ONCE)
 _rounds: dict[Callable[[], object], threading.Lock] = {}
 
 
@@ -49,12 +53,30 @@ def drain(platform_id: int) -> int:
         connection.close()
 
 
-def pull(platform_id: int, module: str) -> None:
-    """Read a list for the first time. Of several who try, one does."""
+def begin_pulls() -> None:
+    """Run the plans of pulls that are due, each in a thread of its own, as many at once as this worker may."""
+    pullplans.make_missing(clock.now())
+    while not pullplans.stopping.is_set() and _places.acquire(blocking=False):
+        try:
+            plan = pullplans.claim(clock.now())
+        except Exception:
+            _places.release()
+            raise
+        if plan is None:
+            _places.release()
+            return
+        # A daemon: a worker that is stopped does not wait for the end of a list.
+        threading.Thread(target=_pull, args=[plan], name=f"pull-{plan.pk}", daemon=True).start()
+
+
+def _pull(plan: PullPlan) -> None:
     try:
-        sync.pull_platform(platform_id, module)
+        pullplans.run(plan)
+    except Exception:  # the thread ends here
+        logger.exception("%s stopped on a fault of the hub", plan)
     finally:
         connection.close()
+        _places.release()
 
 
 def probe(platform_id: int) -> None:
@@ -102,14 +124,19 @@ def remember(**kwargs: Any) -> None:
     directory.start()
 
 
+@worker_shutting_down.connect
+def leave_pulls(**kwargs: Any) -> None:
+    """Whatever list is being read, another worker goes on with it."""
+    pullplans.stopping.set()
+
+
 def _run() -> None:
     pause = threading.Event()
     while not pause.wait(settings.HUB_SWEEP_INTERVAL):
         try:
             for platform_id in sweep():
                 _pool.submit(_logged, drain, platform_id)
-            for platform_id, module in sync.never_pulled(timezone.now()):
-                _pool.submit(_logged, pull, platform_id, module)
+            begin_pulls()
             for platform_id in liveness.claim(timezone.now()):
                 _pool.submit(_logged, probe, platform_id)
             for work in rounds():
@@ -120,8 +147,8 @@ def _run() -> None:
             connection.close()
 
 
-def _logged(work: Callable[..., object], platform_id: int, *arguments: object) -> None:
+def _logged(work: Callable[[int], object], platform_id: int) -> None:
     try:
-        work(platform_id, *arguments)
+        work(platform_id)
     except Exception:  # a thread pool would swallow it
         logger.exception("work for platform %s stopped on a fault of the hub", platform_id)

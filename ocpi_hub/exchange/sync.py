@@ -1,27 +1,35 @@
 """Pull a partner's Sender list, page by page, into the store (transport_and_format.asciidoc, Pull; PAG rows).
 
 One bad object is a row in the list of refused objects, never the end of the run. Two pulls of one list do not
-run at once. An incremental pull starts some time before the last one began (HUB_PULL_OVERLAP), because objects
-may reach their server late; a full one also notes what its owner no longer lists.
+run at once, and one that was cut off goes on where it stood (crawls.py). An incremental pull starts some time
+before the last one began (HUB_PULL_OVERLAP), because objects may reach their server late; a full one also notes
+what its owner no longer lists (missing.py).
 """
 
 import logging
-from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db import transaction
 from django.utils import timezone
 
 from ocpi_hub import metrics
-from ocpi_hub.exchange import missing, outbox, refusals, store, upserts
+from ocpi_hub.exchange import clock, crawls, missing, outbox, refusals, store, upserts, vanishing
 from ocpi_hub.exchange.models import Pull
 from ocpi_hub.exchange.ownedobject import OwnedObject, owned_models
-from ocpi_hub.exchange.partnerlists import PartnerList, PullFailed
-from ocpi_hub.exchange.pulledobjects import Taken, clash, content_of, mark_of, name_of, second
+from ocpi_hub.exchange.partnerlists import CalledTooOften, Page, PartnerList, Place, PlaceGone, PullFailed
+from ocpi_hub.exchange.pulledobjects import (
+    Taken,
+    accepted_by_receivers,
+    back,
+    clash,
+    content_of,
+    mark_of,
+    name_of,
+    second,
+)
 from ocpi_hub.exchange.repairs import RepairTable
 from ocpi_hub.exchange.routing import is_known
 from ocpi_hub.exchange.verdicts import masked
@@ -32,8 +40,6 @@ from ocpi_hub.protocol.types import PartyRef
 
 logger = logging.getLogger(__name__)
 
-FIRST_PULL_WITHIN = timedelta(seconds=30)  # of the registration; else the sweep begins it
-ABANDONED_AFTER = timedelta(minutes=5)  # without a page: whoever ran the pull is gone
 CHUNK = 200  # objects stored in one transaction, so that none is open for long
 MOST_PAGES = 20_000  # of one list
 MOST_REFUSED = 1_000  # objects of one run; after that the list is no list of such objects
@@ -73,34 +79,6 @@ def sources(platform_id: int | None = None, module: str | None = None) -> list[t
     ]
 
 
-def never_pulled(now: datetime) -> list[tuple[int, str]]:
-    """(platform id, module) of lists that nobody has begun to read a while after the registration.
-
-    The registration asks for that by a task, which is lost when Redis is away.
-    """
-    models = {name: model for name, model in owned_models().items() if model.pulled}
-    begun = Pull.objects.filter(platform=OuterRef("platform"), module=OuterRef("module"))
-    waiting = Endpoint.objects.filter(
-        ~Exists(begun),
-        role=Endpoint.Role.SENDER,
-        module__in=models,
-        platform__in=Platform.objects.registered().filter(connected_at__lt=now - FIRST_PULL_WITHIN),
-    )
-    return [
-        (row.platform_id, row.module)
-        for row in waiting.select_related("platform")
-        if row.platform.party_with([models[row.module].owner_role])
-    ]
-
-
-def request_pulls(platform: Platform, *, full: bool = False, since: datetime | None = None) -> None:
-    """Ask the workers to pull all that this platform offers."""
-    from ocpi_hub.exchange import doorbell
-
-    for _, module in sources(platform.pk):
-        doorbell.ask_for_pull(platform.pk, module, full, since.isoformat() if since else None)
-
-
 def pull_platform(
     platform_id: int,
     module: str,
@@ -108,8 +86,13 @@ def pull_platform(
     full: bool = False,
     since: datetime | None = None,
     progress: Progress | None = None,
+    now: datetime | None = None,
+    done_since: datetime | None = None,
 ) -> list[Report]:
-    """Pull one module of one platform, once for each of its parties, addressed by OCPI-to (interpretations, P28)."""
+    """Pull one module of one platform, once for each of its parties, addressed by OCPI-to (interpretations, P28).
+
+    Parties whose list was read to its end since `done_since` are left out, for whoever tries again.
+    """
     model = owned_models()[module]
     found = [platform for platform, _ in sources(platform_id, module)]
     if not found:
@@ -119,10 +102,19 @@ def pull_platform(
     for party in found[0].parties.own().filter(roles__contains=[model.owner_role]):
         if party.key in seen_owners:
             continue  # the partner answers for all its parties at once
+        if done_since and (read := _read_since(done_since, found[0], module, party, full)):
+            seen_owners |= {party.key, *read.owners}
+            continue
         run = _Run(found[0], model, party, full=full, since=since, progress=progress)
-        reports.append(run.execute())
-        seen_owners |= run.owners
+        report = run.execute(now or clock.now())
+        reports.append(report)
+        seen_owners |= {party.key, *report.pull.owners}
     return reports
+
+
+def _read_since(moment: datetime, platform: Platform, module: str, party: Party, full: bool) -> Pull | None:
+    done = Pull.objects.filter(platform=platform, module=module, party=party.key, state=Pull.State.DONE)
+    return done.filter(started_at__gte=moment, full__in=[True, full]).first()
 
 
 def date_from(platform: Platform, module: str, party: Party, since: datetime | None) -> datetime | None:
@@ -152,122 +144,104 @@ class _Run:
         self.platform, self.model, self.party, self.progress = platform, model, party, progress
         self.date_from = None if full else date_from(platform, model.module, party, since)
         self.full = self.date_from is None
-        if self.full and (back := model.asked_back_to()):
-            self.date_from = timezone.now() - back
         self.ids = MessageIDs.new()
         self.list = PartnerList(platform, model.module, party, self.ids, routed=model.routed)
         self.repairs = RepairTable(platform, model)
         self.refusals: list[dict[str, str]] = []
-        self.owners: set[str] = {party.key}
-        self.seen: list[int] = []
-        self.refused: set[str] = set()  # keys of what was listed and could not be taken
         self.known: dict[str, bool] = {}
-        self.for_others: Counter[str] = Counter()  # objects for parties that the hub does not know
         # Objects that must not change, and came with other content or for another party.
         self.contradicted: set[tuple[str, ...]] = set()
         self.allowed = set(
             platform.parties.own().filter(roles__contains=[model.owner_role]).values_list("key", flat=True)
         )
 
-    def execute(self) -> Report:
-        pull = self._begin()
+    def execute(self, now: datetime) -> Report:
+        if self.full and (span := self.model.asked_back_to()):
+            self.date_from = now - span
+        wanted = crawls.Wanted(self.platform, self.model.module, self.party.key, self.full, self.date_from)
+        pull = crawls.begin(wanted, now)
         if pull.state == Pull.State.RUNNING:
-            try:
-                self._crawl(pull)
-            except PullFailed as failure:
-                pull.state, pull.error = Pull.State.FAILED, str(failure)
-                logger.warning("%s stopped: %s", pull, failure)
-            except Exception as error:
-                error_text = f"a fault of the hub: {type(error).__name__}"
-                Pull.objects.filter(pk=pull.pk).update(
-                    state=Pull.State.FAILED, error=error_text, finished_at=timezone.now()
-                )
-                pull.state = Pull.State.FAILED
-                self._measure(pull)
-                raise
-            else:
-                pull.state = Pull.State.DONE
-                if pull.full and pull.date_from is None and not self.model.hearsay:
-                    missing.note(
-                        self.model,
-                        self.platform,
-                        pull,
-                        owners=self.owners,
-                        seen=self.seen,
-                        refused=self.refused,
-                        ids=self.ids,
-                    )
-            pull.finished_at = timezone.now()
-            pull.save()
-            self._measure(pull)
-        self._note_others()
+            self._run(pull)
+        self._note_others(pull)
         return Report(pull, self.repairs.save(), self.refusals)
+
+    def _run(self, pull: Pull) -> None:
+        try:
+            self._read(pull)
+            if pull.full and pull.date_from is None and not self.model.hearsay:
+                missing.reconcile(self.model, self.platform, pull, self.ids)
+        except crawls.TakenOver:
+            pull.state = Pull.State.FAILED
+            pull.error = f"page {self.list.read}: it took so long that another pull took over"
+            logger.warning("%s stopped: %s", pull, pull.error)
+            return
+        except CalledTooOften as asked:
+            pull.state, pull.error = Pull.State.WAITING, str(asked)
+            pull.resume_at = clock.now() + asked.wait
+        except PullFailed as failure:
+            pull.state, pull.error, pull.finished_at = Pull.State.FAILED, str(failure), timezone.now()
+            pull.next_url = pull.next_url if failure.temporary else ""
+            logger.warning("%s stopped: %s", pull, failure)
+        except Exception as error:
+            error_text = f"a fault of the hub: {type(error).__name__}"
+            Pull.objects.filter(pk=pull.pk, holder=pull.holder).update(
+                state=Pull.State.FAILED, error=error_text, finished_at=timezone.now()
+            )
+            pull.state = Pull.State.FAILED
+            self._measure(pull)
+            raise
+        else:
+            pull.state, pull.finished_at = Pull.State.DONE, timezone.now()
+        crawls.finish(pull)
+        self._measure(pull)
 
     def _measure(self, pull: Pull) -> None:
         metrics.pulls.labels(
             str(self.platform.pk), self.platform.name, pull.module, str(pull.state).lower()
         ).inc()
 
-    def _begin(self) -> Pull:
-        """A running row, or a failed one that is not saved when the same list is being pulled already."""
-        mine = Q(platform=self.platform, module=self.model.module, party=self.party.key)
-        now = timezone.now()
-        with transaction.atomic():
-            running = Pull.objects.filter(
-                mine, state=Pull.State.RUNNING, touched_at__lt=now - ABANDONED_AFTER
-            )
-            # One that is being saved at this moment lives.
-            abandoned = list(running.select_for_update(skip_locked=True))
-            Pull.objects.filter(pk__in=[row.pk for row in abandoned]).update(
-                state=Pull.State.FAILED, error="the process that ran it ended", finished_at=now
-            )
-        pull = Pull(
-            platform=self.platform,
-            module=self.model.module,
-            party=self.party.key,
-            full=self.full,
-            date_from=self.date_from,
-            started_at=now,
-            touched_at=now,
-        )
+    def _read(self, pull: Pull) -> None:
+        """All pages that are left; from the first one when the place where it was cut off is gone."""
+        if pull.pages and not pull.next_url:
+            return  # it was cut off after the last page
         try:
-            with transaction.atomic():
-                pull.save()
-        except IntegrityError:
-            pull.state, pull.error = Pull.State.FAILED, "the same list is being pulled already"
-        return pull
+            self._crawl(pull)
+        except PlaceGone:
+            logger.info("%s: the page where it was cut off is gone, it begins anew", pull)
+            crawls.begin_anew(pull)
+            self._crawl(pull)
 
     def _crawl(self, pull: Pull) -> None:
-        for documents, total in self.list.pages(self.date_from):
-            for start in range(0, len(documents), CHUNK):
-                self._store_chunk(pull, documents[start : start + CHUNK])
-            pull.pages += 1
-            self._touch(pull)
+        place = Place(pull.next_url, pull.pages, pull.total)
+        for page in self.list.pages(pull.date_from, place):
+            documents = page.documents
+            for start in range(0, len(documents), CHUNK) or (0,):
+                is_last = start + CHUNK >= len(documents)
+                self._store_chunk(pull, documents[start : start + CHUNK], page if is_last else None)
             if self.progress:
-                self.progress(pull, total)
+                self.progress(pull, page.total)
             if pull.pages == MOST_PAGES:
                 raise PullFailed(f"page {pull.pages}: the list does not end")
 
-    def _store_chunk(self, pull: Pull, documents: list[bytes]) -> None:
+    def _store_chunk(self, pull: Pull, documents: list[bytes], page: Page | None) -> None:
+        """Objects, and how far the pull has come with them, both or neither; `page` is the one that they end."""
+        number = pull.pages + 1
         with transaction.atomic():
-            self._store(pull, documents)
-            self._touch(pull)
-        if pull.refused - self.for_others.total() > MOST_REFUSED:
+            crawls.note_listed(pull, self._store(pull, documents))
+            if page:
+                pull.pages, pull.next_url, pull.total = number, page.following, page.total
+            crawls.keep(pull)
+        if pull.refused - sum(pull.for_others.values()) > MOST_REFUSED:
             raise PullFailed(
-                f"page {pull.pages + 1}: more than {MOST_REFUSED} objects are refused, the last ones too"
+                f"page {number}: more than {MOST_REFUSED} objects are refused, the last ones too"
             )
 
-    def _touch(self, pull: Pull) -> None:
-        """Save the counts and that the run lives, unless another took over."""
-        pull.touched_at = timezone.now()
-        with transaction.atomic():
-            if not Pull.objects.select_for_update().filter(pk=pull.pk, state=Pull.State.RUNNING).exists():
-                raise PullFailed(f"page {pull.pages + 1}: it took so long that another pull took over")
-            pull.save()
-
     # ------------------------------------------------------------------------------------------- storing
-    def _store(self, pull: Pull, documents: list[bytes]) -> None:
-        """Store a page; what is new or changed is published, what cannot be taken is written down."""
+    def _store(self, pull: Pull, documents: list[bytes]) -> list[int]:
+        """Store objects; what is new or changed is published, what cannot be taken is written down.
+
+        The rows that they are, changed or not.
+        """
         taken: dict[tuple[str, ...], Taken] = {}
         first: dict[tuple[str, ...], Taken] = {}
         for document in documents:
@@ -280,10 +254,11 @@ class _Run:
             else:
                 taken[item.mark] = item
         present = self._present(list(taken.values()))
-        news = [item for item in taken.values() if self._is_news(pull, item, present)]
-        self._keep(pull, news)
+        news = [news for item in taken.values() if (news := self._news(pull, item, present))]
+        stored = self._keep(pull, news)
         whole = [name for mark, item in taken.items() if mark not in self.contradicted for name in item.names]
         refusals.forget(self.platform, self.model.module, whole)
+        return [row.pk for mark, row in present.items() if mark in taken] + stored
 
     def _take(self, pull: Pull, document: bytes) -> Taken | None:
         """A checked object of an owner that this platform speaks for, or None when it was refused."""
@@ -307,10 +282,11 @@ class _Run:
         except (InvalidObject, MalformedJSON) as fault:
             self._refuse(pull, raw, document, str(fault))
             return None
-        self.owners.add(owner.key)
+        if owner.key not in pull.owners:
+            pull.owners.append(owner.key)
         address, audience = self.model.place_of(wire, self.party.key)
         if audience and not self.model.hearsay and not self._knows(audience):
-            self.for_others[audience] += 1
+            pull.for_others[audience] = pull.for_others.get(audience, 0) + 1
             pull.refused += 1
             return None
         pull.repaired += received is not None
@@ -332,51 +308,49 @@ class _Run:
             rows = rows.filter(audience__in={item.audience for item in items})
         return {mark_of(row.own_address, row.audience): row for row in rows.order_by("id")}
 
-    def _is_news(self, pull: Pull, item: Taken, present: dict[tuple[str, ...], OwnedObject]) -> bool:
-        """Whether its content is to be stored; counts it when not."""
+    def _news(self, pull: Pull, item: Taken, present: dict[tuple[str, ...], OwnedObject]) -> Taken | None:
+        """What of it is to be stored; counts it when nothing is."""
         row = present.get(item.mark)
-        if row is not None:
-            self.seen.append(row.pk)
-            if row.missing_since:
-                self.model.objects.filter(pk=row.pk).update(missing_since=None)
+        if row is not None and row.missing_since:
+            self.model.objects.filter(pk=row.pk).update(missing_since=None, missed_pulls=0)
         if reason := clash(self.model, item, present):
             self._contradict(pull, item, reason)
-            return False
+            return None
         if row is None:
-            return True
+            return item
         if row.deleted_at and row.deleted_at >= pull.started_at:
             pull.stale += 1  # its page may be older than the DELETE
-            return False
+            return None
         if row.deleted_at:
-            return True
-        if store.is_newer(row.last_updated, upserts.aware(item.incoming.wire.last_updated)):
+            return item
+        if row.owners_document is not None:
+            return back(self.model, item, row)
+        if store.is_newer(vanishing.owners_time(row), upserts.aware(item.incoming.wire.last_updated)):
             pull.stale += 1
-            return False
+            return None
         if content_of(row) == item.digest:
             pull.unchanged += 1
             if not row.digest:
                 self.model.objects.filter(pk=row.pk).update(digest=item.digest)
-            return False
-        return True
+            return None
+        return accepted_by_receivers(self.model, item, row)
 
     def _contradict(self, pull: Pull, item: Taken, reason: str) -> None:
         document = item.incoming.document.encode()
         self._refuse(pull, parse(document), document, reason)
         self.contradicted.add(item.mark)
 
-    def _keep(self, pull: Pull, news: list[Taken]) -> None:
-        """Store, count and publish."""
-        writings = [
-            upserts.Writing(item.address, item.incoming, item.digest, item.received, item.audience)
-            for item in news
-        ]
+    def _keep(self, pull: Pull, news: list[Taken]) -> list[int]:
+        """Store, count and publish; the rows that were written."""
+        writings = [item.writing for item in news]
+        written = []
         messages = []
         stored = upserts.save_many(self.model, writings, self.platform)
         for item, result in zip(news, stored, strict=True):
+            written.append(result.row_id)
             if result.stale:
                 pull.stale += 1
                 continue
-            self.seen.append(result.row_id)
             pull.new += result.created
             pull.changed += not result.created
             messages.append(
@@ -384,6 +358,7 @@ class _Run:
             )
         if not self.model.hearsay:
             outbox.publish_many(messages)
+        return written
 
     def _refuse(self, pull: Pull, raw: Any, document: bytes, reason: str) -> None:
         pull.refused += 1
@@ -391,15 +366,17 @@ class _Run:
         reason = masked(reason, token)
         name = masked(name_of(raw, self.model), token)
         if isinstance(raw, dict):
-            self.refused.add(str(raw.get(self.model.id_field)).upper())
+            key = str(raw.get(self.model.id_field)).upper().replace("\x00", "")[:200]
+            if key not in pull.refused_keys:
+                pull.refused_keys.append(key)
         self.refusals.append({"id": name, "reason": reason})
         refusals.note(self.platform, self.model.module, name, reason, document)
         if pull.refused <= MOST_LOGGED:
             logger.warning("%s %s of %s is refused: %s", self.model.module, name, self.party, reason)
 
-    def _note_others(self) -> None:
+    def _note_others(self, pull: Pull) -> None:
         """One line for each party that the hub does not know; what was listed for it is not kept."""
-        for audience, count in self.for_others.items():
+        for audience, count in pull.for_others.items():
             reason = (
                 f"{count} in the last list belong to {audience}, and this hub knows no such party: not kept"
             )

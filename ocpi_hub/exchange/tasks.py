@@ -1,19 +1,12 @@
 """Celery tasks: each fetches what it needs, calls one thing, ends. They carry ids and may run twice."""
 
 import logging
-import random
-from datetime import datetime
 
 from celery import shared_task
-from django.conf import settings
 
-from ocpi_hub.exchange import clock, lanes, outbox, sweeper, sync, tally, upkeep
+from ocpi_hub.exchange import clock, lanes, outbox, sweeper, tally, upkeep
 
 logger = logging.getLogger(__name__)
-
-# Seconds until a full pull that could not begin is tried again: after a registration a partner may need a moment
-# to learn that it is registered, and knows no token of ours until then.
-AGAIN = (5, 60)
 
 
 @shared_task
@@ -35,32 +28,9 @@ def sweep() -> None:
     """What each worker does by itself every few seconds, started by beat for workers that cannot."""
     for platform_id in sweeper.sweep():
         drain.apply_async((platform_id,), expires=60)
+    sweeper.begin_pulls()
     for work in sweeper.rounds():
         sweeper.run_round(work)
-
-
-@shared_task
-def scheduled_pull(platform_id: int, module: str, full: bool = False) -> None:
-    """Pull a little later than beat says, by chance, so that partners are not all asked at once (TRN-13)."""
-    wait = random.uniform(0, settings.HUB_PULL_JITTER)  # noqa: S311  # spreads load; nothing to guess
-    pull.apply_async((platform_id, module), {"full": full}, countdown=wait, expires=wait + 3600)
-
-
-@shared_task
-def pull(platform_id: int, module: str, full: bool = False, since: str | None = None, tries: int = 0) -> None:
-    """Fetch a partner's list of one module, for each of its parties."""
-    moment = datetime.fromisoformat(since) if since else None
-    reports = sync.pull_platform(platform_id, module, full=full, since=moment)
-    if full and tries < len(AGAIN) and any(report.read_nothing for report in reports):
-        # Above it the log says why: after a registration nobody has to do anything yet.
-        logger.info(
-            "full pull of %s from platform %s could not begin, and is tried again in %d s",
-            module,
-            platform_id,
-            AGAIN[tries],
-        )
-        again = (platform_id, module, full, since, tries + 1)
-        pull.apply_async(again, countdown=AGAIN[tries], expires=AGAIN[tries] + 3600)
 
 
 @shared_task

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 from django.db import connection
 from django.utils import timezone
 
-from ocpi_hub.exchange import tally
+from ocpi_hub.exchange import tally, vanishing
 from ocpi_hub.exchange.ownedobject import Address, OwnedObject
 from ocpi_hub.partners.models import Platform
-from ocpi_hub.protocol.codec import InvalidObject
+from ocpi_hub.protocol.codec import InvalidObject, check, dump, parse
 
 Model = type[OwnedObject]
 
@@ -29,6 +29,8 @@ class Stored(NamedTuple):
     stale: bool = False  # nothing was written: what was there is newer, or the same and never changes
     audience: str = ""  # the key of the party that it is for; empty: for every fitting role
     note: str | None = None  # what the sender is told beside success
+    # Its owner's word took the place of the hub's own: receivers get the whole of it, as it is now.
+    returned: bool = False
 
 
 class Incoming(NamedTuple):
@@ -54,6 +56,7 @@ class Writing(NamedTuple):
     received: str | None = None  # as it came, when it was repaired
     audience: str = ""
     stays: bool = False  # not to be written when the newest row with its address is for another party
+    owners_update: datetime | None = None  # its owner's last_updated, where it was given a later one
 
 
 def save(
@@ -112,6 +115,7 @@ def _values(model: Model, writing: Writing, source: Platform) -> dict[str, Any]:
         "digest": writing.digest,
         "missing_since": None,
         "deleted_at": None,
+        "owners_update": writing.owners_update,
         **model.columns(wire),
     }
 
@@ -175,6 +179,7 @@ def _statement(model: Model, columns: tuple[str, ...], count: int, following: st
     return (
         f"WITH written AS (INSERT INTO {table} ({', '.join(names)}, created_at) {values} "  # noqa: S608
         f"ON CONFLICT ({conflict}) DO UPDATE SET {changes}, changed_at = now(), "
+        "missed_pulls = 0, vanished = '', owners_document = NULL, "
         f"created_at = CASE WHEN {table}.deleted_at IS NULL THEN {table}.created_at ELSE excluded.created_at END,"
         f"inserted_in = CASE WHEN {table}.deleted_at IS NULL THEN {table}.inserted_in"
         f" ELSE excluded.inserted_in END "
@@ -192,6 +197,23 @@ def _statement(model: Model, columns: tuple[str, ...], count: int, following: st
 def _row_id(model: Model, writing: Writing) -> int:
     row_id: int = model.objects.at(writing.address, writing.audience).values_list("pk", flat=True).get()
     return row_id
+
+
+def over_ours(model: Model, incoming: Incoming, row: OwnedObject) -> Incoming:
+    """The object with times later than those of the hub's own word on it; the same one where they are anyway."""
+    moment = aware(incoming.wire.last_updated)
+    is_later = moment > row.last_updated
+    if row.owners_update is None or (is_later and row.owners_document is None):
+        return incoming
+    document = parse(incoming.document.encode())
+    vanishing.restamp(model, document, row, moment if is_later else timezone.now())
+    return Incoming(check(document, model.wire), dump(document).decode())
+
+
+def owners_update(owners: Incoming, stamped: Incoming) -> datetime | None:
+    """The owner's last_updated, where the object was given a later one."""
+    moment = aware(owners.wire.last_updated)
+    return None if moment == aware(stamped.wire.last_updated) else moment
 
 
 def must_stay_with_its_party(model: Model, address: Address, audience: str) -> None:

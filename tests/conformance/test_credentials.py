@@ -2,16 +2,17 @@
 
 import json
 import threading
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
-from django_celery_beat.models import PeriodicTask
+from django.utils import timezone
 
 from credentials import handshake
-from ocpi_hub.exchange import outbox, sync
+from ocpi_hub.exchange import outbox, pullplans, sync
 from ocpi_hub.exchange.exceptions import HandshakeFailed
 from ocpi_hub.exchange.models import Delivery
 from ocpi_hub.partners.claims import Claim, ClaimRefused
@@ -473,7 +474,7 @@ def test_delete_ends_tokens_pushes_and_pulls(network, cpo, deliver):
     cpo.put("receiver/locations/NL/ABC/LOC2", examples.location(id="LOC2"))
     assert deliver() == 0
     assert sync.sources(row.pk) == []
-    assert PeriodicTask.objects.filter(name__endswith=f" from platform {row.pk}").count() == 0
+    assert not pullplans.due(timezone.now() + timedelta(days=2)).filter(platform=row).exists()
     assert set(Delivery.objects.filter(platform=row).values_list("state", flat=True)) == {"ABSORBED"}
     assert peer.calls == []
 

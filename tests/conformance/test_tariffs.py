@@ -474,13 +474,13 @@ def test_a_pull_that_fails_drops_nothing(cpo, emsp):
 def test_a_pull_drops_nothing_of_another_owner(cpo, rival, emsp):
     theirs = examples.tariff(country_code="BE", party_id="DEF")
     rival.put("receiver/tariffs/BE/DEF/TARIFF1", theirs)
-    cpo.lists["tariffs"] = [named("TARIFF1")]
+    cpo.lists["tariffs"] = [named("TARIFF1"), named("TARIFF2")]
     pull(cpo)
 
-    cpo.lists["tariffs"] = []
+    cpo.lists["tariffs"] = [named("TARIFF2")]
     pull(cpo)
 
-    assert emsp.get("sender/tariffs").data == [theirs]
+    assert emsp.get("sender/tariffs").data == [theirs, named("TARIFF2")]
 
 
 @pytest.mark.row("TAR-02")
@@ -490,17 +490,17 @@ def test_a_pull_drops_nothing_of_a_party_whose_list_fails(cpo):
     theirs = examples.tariff(country_code="LU", party_id="TWO", id="TWO")
     named_two = {"OCPI-from-country-code": "LU", "OCPI-from-party-id": "TWO"}
     cpo.put("receiver/tariffs/LU/TWO/TWO", theirs, **named_two)
-    push(cpo, "TARIFF1")
+    push(cpo, "TARIFF1", "TARIFF2")
 
     def fail_for_two(request: httpx.Request) -> httpx.Response | None:
         return httpx.Response(500) if request.headers["OCPI-to-party-id"] == "TWO" else None
 
-    cpo.lists["tariffs"] = []
+    cpo.lists["tariffs"] = [named("TARIFF2")]
     cpo.answers.append(fail_for_two)
     reports = sync.pull_platform(cpo.platform.pk, "tariffs", full=True)
 
     assert [report.pull.state for report in reports] == ["DONE", "FAILED"]
-    assert kept() == ["TWO"]
+    assert kept() == ["TARIFF2", "TWO"]
 
 
 @pytest.mark.row("TAR-02")
@@ -537,7 +537,7 @@ def test_what_is_pushed_while_a_pull_runs_stays(cpo, emsp):
 @pytest.mark.usefixtures("transactional_db")
 @pytest.mark.row("TAR-02")
 def test_what_is_pushed_while_others_are_dropped_stays(cpo, emsp, monkeypatch):
-    push(cpo, "TARIFF1", "TARIFF2")
+    push(cpo, "TARIFF1", "TARIFF2", "TARIFF3", "TARIFF4")
     delete = sync.store.delete
 
     def push_then_delete(*arguments: object) -> object:
@@ -546,10 +546,10 @@ def test_what_is_pushed_while_others_are_dropped_stays(cpo, emsp, monkeypatch):
         return delete(*arguments)
 
     monkeypatch.setattr(sync.store, "delete", push_then_delete)
-    cpo.lists["tariffs"] = []
+    cpo.lists["tariffs"] = [named("TARIFF3"), named("TARIFF4")]
     pull(cpo)
 
-    assert kept() == ["TARIFF2"]
+    assert kept() == ["TARIFF2", "TARIFF3", "TARIFF4"]
 
 
 @pytest.mark.row("TAR-02")

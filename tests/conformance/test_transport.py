@@ -4,14 +4,14 @@ import json
 import logging
 import re
 from base64 import b64decode
+from datetime import timedelta
 
 import httpx
 import pytest
 from django.utils import timezone
-from django_celery_beat.models import PeriodicTask
 
-from ocpi_hub.exchange import doorbell, lanebreaker, liveness, sync, tasks
-from ocpi_hub.exchange.models import Delivery, Lane, RefusedObject
+from ocpi_hub.exchange import lanebreaker, liveness, pullplans, sync
+from ocpi_hub.exchange.models import Delivery, Lane, PullPlan, RefusedObject
 from ocpi_hub.partners import secrets
 from ocpi_hub.partners.models import Endpoint, IssuedToken, Platform
 from ocpi_hub.protocol.headers import authorization
@@ -247,12 +247,8 @@ def test_messages_are_not_replayed_but_the_present_state_is_put_once(cpo, emsp, 
 
 
 @pytest.mark.row("TRN-17")
-def test_when_a_partner_is_back_the_hub_pulls_from_when_it_went(
-    cpo, emsp, deliver, monkeypatch, django_capture_on_commit_callbacks
-):
-    asked = []
+def test_when_a_partner_is_back_the_hub_pulls_from_when_it_went(cpo, emsp, deliver):
     emsp.lists["tokens"] = []
-    monkeypatch.setattr(doorbell, "ask_for_pull", lambda *wanted: asked.append(wanted))
     sync.pull_platform(emsp.platform.pk, "tokens", full=True)
     down = [httpx.Response(503)] * (lanebreaker.FAILURES_TO_OPEN + 1)
     emsp.answers.append(lambda request: down.pop() if down else None)
@@ -264,33 +260,28 @@ def test_when_a_partner_is_back_the_hub_pulls_from_when_it_went(
     assert went.status == "OFFLINE"
 
     later()
-    with django_capture_on_commit_callbacks(execute=True):
-        deliver()
+    deliver()
 
     assert Platform.objects.get(pk=emsp.platform.pk).status == "CONNECTED"
-    assert asked == [(emsp.platform.pk, "tokens", False, went.offline_since.isoformat())]
     emsp.calls.clear()
-    sync.pull_platform(emsp.platform.pk, "tokens", since=went.offline_since)
+    pullplans.run(pullplans.claim(timezone.now()))
     assert [call.method for call in emsp.calls] == ["GET"]
     asked_from = httpx.URL(emsp.calls[0].url).params["date_from"]
     assert asked_from < went.offline_since.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @pytest.mark.row("TRN-13")
-def test_polling_is_hourly_with_a_start_by_chance(network, settings, monkeypatch):
+def test_polling_is_hourly_with_a_start_by_chance(network, settings):
     peer = Peer(network)
     peer.invitation()
     peer.post()
-    waits = []
-    monkeypatch.setattr(tasks.pull, "apply_async", lambda *args, countdown, **kwargs: waits.append(countdown))
+    plan = PullPlan.objects.get(platform=peer.platform_id, module="locations")
+    now = timezone.now()
 
-    planned = PeriodicTask.objects.get(name=f"incremental pull of locations from platform {peer.platform_id}")
-    for _ in range(2):
-        tasks.scheduled_pull(peer.platform_id, "locations")
+    waits = [pullplans.next_pull(plan.interval, now) - now - timedelta(hours=1) for _ in range(2)]
 
-    assert (planned.interval.every, planned.interval.period) == (3600, "seconds")
     assert waits[0] != waits[1]
-    assert all(0 <= wait <= settings.HUB_PULL_JITTER for wait in waits)
+    assert all(timedelta() <= wait <= timedelta(seconds=settings.HUB_PULL_JITTER) for wait in waits)
 
 
 @pytest.mark.row("TRN-15")

@@ -39,11 +39,9 @@ class Flag:
 def rung(monkeypatch):
     """What was published, and a doorbell without a thread, without time and without a broker."""
     rung = []
-    monkeypatch.setattr(doorbell, "_pulls", type(doorbell._pulls)(maxlen=3))
     monkeypatch.setattr(doorbell, "_ensure_thread", lambda: None)
     monkeypatch.setattr(doorbell.time, "sleep", lambda seconds: rung.append(seconds))
     monkeypatch.setattr(tasks.expand, "apply_async", lambda **options: rung.append("expand"))
-    monkeypatch.setattr(tasks.pull, "apply_async", lambda args, **options: rung.append(args))
     return rung
 
 
@@ -65,50 +63,20 @@ def test_rings_in_a_row_are_one(rung, monkeypatch):
     assert rung == ["expand", doorbell.QUIET]
 
 
-def test_pulls_that_were_asked_for_are_started_in_order(rung, monkeypatch):
-    monkeypatch.setattr(doorbell, "_flag", Flag(0))
-    doorbell.ask_for_pull(1, "locations", True, None)
-    doorbell.ask_for_pull(2, "tokens", False, "2026-01-01T00:00:00+00:00")
-    run(monkeypatch)
-
-    assert rung[:3] == [
-        "expand",
-        (1, "locations", True, None),
-        (2, "tokens", False, "2026-01-01T00:00:00+00:00"),
-    ]
-    assert not doorbell._pulls
-
-
-def test_a_dead_broker_drops_the_ring_and_keeps_the_pulls_for_the_next_try(rung, monkeypatch, caplog):
+def test_a_dead_broker_drops_the_ring(rung, monkeypatch, caplog):
     def dead(**options):
         rung.append("dead")
         raise ConnectionError("no broker at redis://:password@example")
 
     monkeypatch.setattr(tasks.expand, "apply_async", dead)
     monkeypatch.setattr(doorbell, "_flag", Flag(0))
-    doorbell.ask_for_pull(1, "locations", True, None)
     flag = run(monkeypatch)
 
     assert rung == ["dead", doorbell.PAUSE, doorbell.QUIET]
-    assert list(doorbell._pulls) == [(1, "locations", True, None)]
-    assert flag.is_set()
+    assert not flag.is_set()
     assert caplog.messages == [
         "the workers were not rung, they find the work by their sweep: ConnectionError"
     ]
-
-
-def test_without_pulls_a_dead_broker_is_not_tried_again_by_itself(rung, monkeypatch):
-    monkeypatch.setattr(tasks.expand, "apply_async", lambda **options: 1 / 0)
-
-    assert not run(monkeypatch).is_set()
-
-
-def test_only_so_many_pulls_are_kept(rung, monkeypatch):
-    monkeypatch.setattr(doorbell, "_flag", Flag(0))
-    for number in range(5):
-        doorbell.ask_for_pull(number, "locations", True, None)
-
-    assert [request[0] for request in doorbell._pulls] == [2, 3, 4]
 
 
 def test_one_thread_is_started_for_a_process_and_a_fork_starts_its_own(monkeypatch):

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from locations.models import Location
 from ocpi_hub.exchange import lanebreaker, lanes, liveness, outbox, outcomes, sweeper, sync, tasks, verdicts
-from ocpi_hub.exchange.models import Delivery, Lane, Pull
+from ocpi_hub.exchange.models import Delivery, Lane, Pull, PullPlan
 from ocpi_hub.exchange.sync import date_from
 from ocpi_hub.partners.models import Platform
 from tests import examples
@@ -486,11 +486,7 @@ def test_an_object_that_is_gone_says_nothing_about_the_partner(cpo, emsp):
     assert (lane.failures, lane.probe_at) == (5, NOW)
 
 
-def test_a_partner_that_is_back_gets_all_that_waited_and_is_pulled_from_before_the_outage(
-    cpo, emsp, network, monkeypatch, django_capture_on_commit_callbacks
-):
-    asked = []
-    monkeypatch.setattr(lanes_doorbell(), "ask_for_pull", lambda *request: asked.append(request))
+def test_a_partner_that_is_back_gets_all_that_waited_and_is_pulled_from_before_the_outage(cpo, emsp, network):
     open_breaker(cpo, emsp, "LOC6", "LOC7")
     liveness.ask(emsp.platform.pk)
     emsp.platform.refresh_from_db()
@@ -508,22 +504,21 @@ def test_a_partner_that_is_back_gets_all_that_waited_and_is_pulled_from_before_t
     emsp.calls.clear()
     Lane.objects.update(probe_at=NOW)
     Delivery.objects.filter(tries=1).update(next_attempt_at=timezone.now() + timedelta(hours=1))
-    with django_capture_on_commit_callbacks(execute=True):
-        lanes.drain(emsp.platform.pk)
+    lanes.drain(emsp.platform.pk)
 
     emsp.platform.refresh_from_db()
     assert (emsp.platform.status, emsp.platform.offline_since) == ("CONNECTED", None)
     assert states() == [DELIVERED] * 7
     assert Lane.objects.get().failures == 0
-    assert asked == [(emsp.platform.pk, "tokens", False, since.isoformat())]
+    plan = PullPlan.objects.get()
+    assert (plan.platform, plan.module, plan.wanted, plan.since) == (
+        emsp.platform,
+        "tokens",
+        "CHANGES",
+        since,
+    )
     party = emsp.platform.parties.get()
     assert date_from(emsp.platform, "tokens", party, since) == since - timedelta(hours=1)
-
-
-def lanes_doorbell():
-    from ocpi_hub.exchange import doorbell
-
-    return doorbell
 
 
 def test_a_closed_breaker_leaves_a_suspended_partner_suspended(cpo, emsp):

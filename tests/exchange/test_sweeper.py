@@ -164,15 +164,14 @@ def test_the_sweeper_outlives_a_fault_and_works_what_it_finds(monkeypatch, caplo
 
     monkeypatch.setattr(sweeper, "sweep", sweep)
     monkeypatch.setattr(sweeper, "drain", drain)
-    monkeypatch.setattr(sweeper.sync, "never_pulled", lambda now: [(9, "tokens")])
-    monkeypatch.setattr(sweeper, "pull", lambda platform_id, module: drained.append((platform_id, module)))
+    monkeypatch.setattr(sweeper, "begin_pulls", lambda: drained.append("pulls"))
     monkeypatch.setattr(sweeper.liveness, "claim", lambda now: [11])
     monkeypatch.setattr(sweeper.liveness, "ask", lambda platform_id: drained.append(f"probe {platform_id}"))
     monkeypatch.setattr(sweeper, "_pool", Pool())
     sweeper.every_round(lambda: drained.append("every round"))
     run(monkeypatch, 2)
 
-    assert drained == [7, 8, (9, "tokens"), "probe 11", "every round"]
+    assert drained == [7, 8, "pulls", "probe 11", "every round"]
     assert caplog.messages == [
         "a sweep failed; the next one follows",
         "work for platform 7 stopped on a fault of the hub",

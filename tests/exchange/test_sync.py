@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from locations.models import Location
-from ocpi_hub.exchange import doorbell, outbox, partnerlists, sync, tasks, upserts
+from ocpi_hub.exchange import crawls, outbox, partnerlists, sync, upserts
 from ocpi_hub.exchange.models import Message, Pull, RefusedObject
 from ocpi_hub.partners.models import Platform
 from tests import examples
@@ -475,25 +475,26 @@ def test_a_full_pull_marks_what_is_missing_and_clears_what_is_back(cpo):
     "changes", [{"name": "back", "last_updated": NEWER}, {"name": "back", "last_updated": OLDER}]
 )
 def test_a_missing_object_that_is_back_changed_or_older_is_not_missing(cpo, changes):
+    cpo.lists["locations"] = locations(2)
+    pull(cpo, full=True)
     cpo.lists["locations"] = locations(1)
     pull(cpo, full=True)
-    cpo.lists["locations"] = []
-    pull(cpo, full=True)
-    assert Location.objects.get().missing_since is not None
-    cpo.lists["locations"] = [examples.location(id="LOC0", **changes)]
+    assert Location.objects.get(key="LOC1").missing_since is not None
+    cpo.lists["locations"].append(examples.location(id="LOC1", **changes))
     pull(cpo, full=True)
 
-    assert Location.objects.get().missing_since is None
+    assert Location.objects.get(key="LOC1").missing_since is None
 
 
 def test_a_push_of_a_part_brings_a_missing_object_back(cpo):
+    cpo.lists["locations"] = locations(2)
+    pull(cpo, full=True)
     cpo.lists["locations"] = locations(1)
     pull(cpo, full=True)
-    cpo.lists["locations"] = []
-    pull(cpo, full=True)
-    cpo.patch("receiver/locations/NL/ABC/LOC0/EVSE1", {"status": "CHARGING", "last_updated": NEWER})
+    assert Location.objects.get(key="LOC1").missing_since is not None
+    cpo.patch("receiver/locations/NL/ABC/LOC1/EVSE1", {"status": "CHARGING", "last_updated": NEWER})
 
-    assert Location.objects.get().missing_since is None
+    assert Location.objects.get(key="LOC1").missing_since is None
 
 
 def test_an_incremental_pull_marks_nothing(cpo):
@@ -599,12 +600,11 @@ def test_two_pulls_of_one_list_do_not_run_at_once(cpo):
 
 def test_an_abandoned_pull_is_taken_over(cpo):
     cpo.lists["locations"] = locations(1)
-    first = running(cpo, timezone.now() - sync.ABANDONED_AFTER - timedelta(seconds=1))
+    first = running(cpo, timezone.now() - crawls.ABANDONED_AFTER - timedelta(seconds=1))
     report = pull(cpo)
 
-    assert report.pull.state == "DONE"
-    first.refresh_from_db()
-    assert (first.state, first.error) == ("FAILED", "the process that ran it ended")
+    assert (report.pull.pk, report.pull.state, report.pull.resumed) == (first.pk, "DONE", 1)
+    assert stored() == ["LOC0"]
 
 
 def test_a_pull_that_was_taken_over_stops_and_stores_nothing_more(cpo):
@@ -664,40 +664,6 @@ def test_sources_are_the_lists_of_the_owners_role(cpo, emsp, stranger):
     assert [platform.name for platform, _ in sync.sources(module="tokens")] == ["MSP", "XYZ"]
     stranger.platform.endpoints.filter(role="SENDER").delete()
     assert sync.sources(stranger.platform.pk) == []
-
-
-def test_pulls_are_asked_for_without_waiting(stranger, monkeypatch):
-    asked = []
-    monkeypatch.setattr(doorbell, "ask_for_pull", lambda *request: asked.append(request))
-    since = datetime(2026, 3, 1, tzinfo=UTC)
-    sync.request_pulls(stranger.platform, full=True)
-    sync.request_pulls(stranger.platform, since=since)
-
-    pk = stranger.platform.pk
-    assert asked == [
-        (pk, "locations", True, None),
-        (pk, "tokens", True, None),
-        (pk, "locations", False, "2026-03-01T00:00:00+00:00"),
-        (pk, "tokens", False, "2026-03-01T00:00:00+00:00"),
-    ]
-
-
-def test_the_task_pulls_since_the_moment_it_was_given(cpo):
-    cpo.lists["locations"] = []
-    tasks.pull(cpo.platform.pk, "locations", True)
-    tasks.pull(cpo.platform.pk, "locations", False, "2026-01-01T01:00:00+00:00")
-
-    assert queries(cpo)[1]["date_from"] == "2026-01-01T00:00:00Z"
-
-
-def test_a_scheduled_pull_starts_by_chance_within_the_jitter(db, settings, monkeypatch):
-    settings.HUB_PULL_JITTER = 300
-    asked = []
-    monkeypatch.setattr(tasks.random, "uniform", lambda low, high: (low + high) / 2)
-    monkeypatch.setattr(tasks.pull, "apply_async", lambda *args, **options: asked.append((args, options)))
-    tasks.scheduled_pull(7, "locations", full=True)
-
-    assert asked == [(((7, "locations"), {"full": True}), {"countdown": 150.0, "expires": 3750.0})]
 
 
 # ----------------------------------------------------------------------------------------------- reports
@@ -760,6 +726,26 @@ def test_the_command_fails_when_a_list_was_not_read_to_its_end(cpo, capsys):
     assert "  stopped: page 1: HTTP 500 without an OCPI envelope" in capsys.readouterr().out
 
 
+def test_the_command_waits_as_long_as_the_partner_asks(cpo, capsys, monkeypatch):
+    from ocpi_hub.exchange.management.commands import pull as module
+
+    slept = []
+
+    def sleep(seconds):
+        slept.append(seconds)
+        Pull.objects.update(resume_at=timezone.now() - timedelta(seconds=1))
+
+    monkeypatch.setattr(module.time, "sleep", sleep)
+    cpo.lists["locations"], cpo.page_size = locations(2), 1
+    quota = [enveloped(status_code=2000, http_status=429, **{"Retry-After": "90"})]
+    cpo.answers.append(lambda request: quota.pop() if quota and request.url.params.get("offset") else None)
+    (report,) = json.loads(command(capsys, platform=cpo.platform.pk, json=True))
+
+    assert (report["state"], report["received"]) == ("done", 2)
+    assert len(slept) == 1
+    assert 85 < slept[0] <= 90
+
+
 def test_the_command_fails_when_there_is_nothing_to_pull(db):
     with pytest.raises(CommandError, match="no registered partner offers such a list"):
         call_command("pull")
@@ -796,18 +782,6 @@ def test_what_was_pulled_reaches_the_others(cpo, emsp, deliver):
 
     assert [(call.method, call.body["id"]) for call in emsp.received()] == [("PUT", "LOC0"), ("PUT", "LOC1")]
     assert outbox.expand() == set()
-
-
-def test_a_list_that_nobody_began_to_read_is_named_until_it_is_pulled(cpo, emsp):
-    registered = datetime(2026, 3, 1, 12, tzinfo=UTC)
-    Platform.objects.update(connected_at=registered)
-
-    assert sync.never_pulled(registered + timedelta(seconds=30)) == []
-    later = registered + timedelta(seconds=31)
-    wanted = [(cpo.platform.pk, "locations"), (emsp.platform.pk, "tokens")]
-    assert sorted(sync.never_pulled(later)) == wanted
-    sync.pull_platform(cpo.platform.pk, "locations")
-    assert sync.never_pulled(later) == wanted[1:]
 
 
 def test_a_list_of_what_cannot_be_objects_ends_the_pull_at_once(cpo):

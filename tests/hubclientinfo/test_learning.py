@@ -4,15 +4,13 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
-from django_celery_beat.models import PeriodicTask
 
 from credentials import handshake
 from hubclientinfo import learning, listing
 from hubclientinfo.models import ClientInfo
-from ocpi_hub.exchange import doorbell, lanebreaker, outbox, sync
-from ocpi_hub.exchange.models import Delivery, Message
+from ocpi_hub.exchange import lanebreaker, outbox, pullplans, sync
+from ocpi_hub.exchange.models import Delivery, Message, PullPlan
 from ocpi_hub.exchange.routing import from_whom
-from ocpi_hub.exchange.schedules import plan_pulls
 from ocpi_hub.partners import claims
 from ocpi_hub.partners.claims import Claim, ClaimRefused
 from ocpi_hub.partners.models import Agreement, Party, Platform
@@ -385,22 +383,17 @@ def test_the_lists_of_hubs_are_read_and_no_others_and_not_those_of_parties_behin
     assert "hubclientinfo" not in [module for platform, module in sync.sources(cpo.platform.pk)]
 
 
-def test_a_new_hub_is_read_by_schedule_and_one_that_comes_back_at_once(hub, monkeypatch):
-    plan_pulls(hub.platform)
-    names = PeriodicTask.objects.filter(name__endswith=f"from platform {hub.platform.pk}")
-    assert sorted(row.name.partition(" from")[0] for row in names) == [
-        "full pull of hubclientinfo",
-        "incremental pull of hubclientinfo",
-    ]
+def test_a_new_hub_is_read_by_schedule_and_one_that_comes_back_at_once(hub):
+    pullplans.make(hub.platform)
+    plan = PullPlan.objects.get(platform=hub.platform)
+    assert (plan.module, plan.enabled, plan.wanted) == ("hubclientinfo", True, "")
     since = timezone.now() - timedelta(hours=1)
     Platform.objects.filter(pk=hub.platform.pk).update(status="OFFLINE", offline_since=since)
-    asked = []
-    monkeypatch.setattr(doorbell, "ask_for_pull", lambda *arguments: asked.append(arguments))
-    monkeypatch.setattr(lanebreaker.transaction, "on_commit", lambda work: work())
 
     lanebreaker.came_back(Platform.objects.get(pk=hub.platform.pk), timezone.now())
 
-    assert asked == [(hub.platform.pk, "hubclientinfo", False, since.isoformat())]
+    plan.refresh_from_db()
+    assert (plan.wanted, plan.since) == ("CHANGES", since)
 
 
 # ------------------------------------------------------------------------------------------------ what waits

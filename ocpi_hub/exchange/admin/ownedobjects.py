@@ -22,7 +22,10 @@ from ocpi_hub.exchange.whynot import Answer, Urgency
 from ocpi_hub.partners.models import Platform
 
 MOST_ANSWERS = 20  # lines of "who has it" that are shown unasked
-_HIDDEN = {"document", "received", "digest", "inserted_in", "owner_key", "key", "findings"}
+_HIDDEN = {
+    "document", "received", "digest", "inserted_in", "owner_key", "key", "findings", "owners_document",
+}  # fmt: skip
+_OF_THE_VANISHED = {"vanished", "owners_update"}
 
 
 class Repaired(admin.SimpleListFilter):
@@ -74,7 +77,7 @@ class OwnedObjectAdmin(ReadOnlyAdmin):
     ]  # fmt: skip
     search_fields: Any = ["object_id__istartswith"]
     list_select_related = ["source"]
-    exclude = ["document", "received"]
+    exclude = ["document", "received", "owners_document"]
     change_form_template = "admin/exchange/object_form.html"
 
     def __init__(self, model: type[Model], admin_site: admin.AdminSite) -> None:
@@ -92,12 +95,26 @@ class OwnedObjectAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         # Lists do not need the documents, which are by far the largest column.
         was_repaired = Case(When(received=None, then=Value("")), default=Value("repaired"))
-        return super().get_queryset(request).annotate(was_repaired=was_repaired).defer("document", "received")
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(was_repaired=was_repaired)
+            .defer("document", "received", "owners_document")
+        )
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        fields = [field.name for field in self.model._meta.fields if field.name not in _HIDDEN]
+        hidden = _HIDDEN if self.model.says_what_is_gone() else _HIDDEN | _OF_THE_VANISHED
+        fields = [field.name for field in self.model._meta.fields if field.name not in hidden]
         names = [self.numbers.get(name, name) for name in fields]
-        return ["what_looks_wrong", "who_has_it", "deliveries", *names, "as_sent", "before_repairs"]
+        return [
+            "what_looks_wrong",
+            "who_has_it",
+            "deliveries",
+            *names,
+            "as_sent",
+            "owners_version",
+            "before_repairs",
+        ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.get_fields(request, obj)
@@ -136,6 +153,10 @@ class OwnedObjectAdmin(ReadOnlyAdmin):
     @admin.display(description="document")
     def as_sent(self, row: OwnedObject) -> SafeString:
         return pretty(row.document)
+
+    @admin.display(description="its owner's last version, while the hub says that it vanished")
+    def owners_version(self, row: OwnedObject) -> SafeString:
+        return pretty(row.owners_document)
 
     @admin.display(description="as it came, before repairs")
     def before_repairs(self, row: OwnedObject) -> SafeString:

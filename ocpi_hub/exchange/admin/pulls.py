@@ -1,4 +1,4 @@
-"""Pulls, what they could not take, and when they run next."""
+"""Pulls and what they could not take, and the upkeep that beat does."""
 
 from django.contrib import admin
 from django.utils.safestring import SafeString
@@ -17,7 +17,7 @@ class PullAdmin(ReadOnlyAdmin):
     search_help_text = "a party such as NL*ABC"
     list_select_related = ["platform"]
     readonly_fields = ["kind", "refusals"]
-    exclude = ["full"]
+    exclude = ["full", "next_url", "counted"]
 
     @admin.display(description="state", ordering="state")
     def short_state(self, row: Pull) -> str:
@@ -65,18 +65,14 @@ class RefusedObjectAdmin(ReadOnlyAdmin):
         return pretty(row.document)
 
 
-# Pulls run by intervals and crontabs; the other two kinds of schedule would only be in the way.
+# The hub's upkeep runs by intervals; these kinds of schedule would only be in the way.
 admin.site.unregister([PeriodicTask, ClockedSchedule, SolarSchedule])
 
 
 @admin.register(PeriodicTask)
 class ScheduleAdmin(PeriodicTaskAdmin):
-    """A task's name has the partner's number only, its description the name."""
+    """The hub's upkeep; when partners' lists are read is in the plans of the pulls."""
 
-    list_display = ("name", "whose", "enabled", "scheduler", "last_run_at")
+    list_display = ("name", "enabled", "scheduler", "last_run_at")
     search_fields = ("name", "description")
-    search_help_text = "a part of the name, or of the partner's"
-
-    @admin.display(description="for", ordering="description")
-    def whose(self, row: PeriodicTask) -> SafeString:
-        return short(row.description.partition(": edit")[0])
+    search_help_text = "a part of the name or the description"

@@ -2,10 +2,12 @@
 
 import json
 import sys
+import time
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
 
 from ocpi_hub.exchange import sync
 from ocpi_hub.exchange.management.commands.repairs import find_platform
@@ -31,7 +33,7 @@ class Command(BaseCommand):
             raise CommandError(nothing_to_pull(options["platform"], options["module"]))
         reports: list[sync.Report] = []
         for platform, module in found:
-            reports += sync.pull_platform(platform.pk, module, full=options["full"], progress=self._progress)
+            reports += self._pull(platform, module, full=options["full"])
             if sys.stderr.isatty():
                 self.stderr.write("")
         if options["json"]:
@@ -41,6 +43,21 @@ class Command(BaseCommand):
                 self._tell(report)
         if any(report.pull.state == Pull.State.FAILED for report in reports):
             raise CommandError("at least one list could not be read to its end")
+
+    def _pull(self, platform: Platform, module: str, *, full: bool) -> list[sync.Report]:
+        """As often as the partner asks to be called later."""
+        began, done = timezone.now(), []
+        while True:
+            reports = sync.pull_platform(
+                platform.pk, module, full=full, progress=self._progress, done_since=began
+            )
+            waits = [report.pull.resume_at for report in reports if report.pull.state == Pull.State.WAITING]
+            done += [report for report in reports if report.pull.state != Pull.State.WAITING]
+            if not waits:
+                return done
+            seconds = max((max(filter(None, waits)) - timezone.now()).total_seconds(), 0)
+            self.stderr.write(f"{platform} asks to be called again in {seconds:.0f} s; the pull goes on then")
+            time.sleep(seconds)
 
     def _progress(self, pull: Pull, total: int | None) -> None:
         if not sys.stderr.isatty():
