@@ -1,7 +1,8 @@
 """A partner with a list of Locations to be pulled: `python -m benchmarks.sender PORT COUNT`.
 
 Every path is the list, in pages with a Link to the next one, as long as the caller asks for. The pages are made
-before it listens, so that it costs the measurement little.
+before it listens, so that it costs the measurement little. Whoever reads the list once more from its beginning
+finds everything with a last_updated of another day, at every level, and otherwise the same but for the first name.
 """
 
 import socketserver
@@ -16,12 +17,17 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     locations: list[bytes] = []
+    crawls = 0
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
         query = parse_qs(parts.query)
         offset, limit = int(query.get("offset", ["0"])[0]), int(query.get("limit", ["50"])[0])
+        Handler.crawls += offset == 0
         page = b",".join(self.locations[offset : offset + limit])
+        if self.crawls > 1:
+            page = page.replace(documents.TIME.encode(), b"2026-03-%02dT12:00:00Z" % self.crawls)
+            page = page.replace(b'"name":"Amsterdam 0"', b'"name":"Amsterdam %d"' % self.crawls)
         body = b'{"status_code":1000,"timestamp":"%b","data":[%b]}' % (documents.TIME.encode(), page)
         self.send_response(200)
         self.send_header("Content-Type", "application/json")

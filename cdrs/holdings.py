@@ -34,7 +34,15 @@ holds(
 )
 harmless(
     "cdrs.CDR",
-    *("object_id", "key", "digest", "session_id", "authorization_reference", "credit_reference_id"),
+    *(
+        "object_id",
+        "key",
+        "digest",
+        "owners_document",
+        "session_id",
+        "authorization_reference",
+        "credit_reference_id",
+    ),
     *("location_id", "evse_uid", "receiver_url"),
 )
 

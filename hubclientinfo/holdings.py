@@ -2,4 +2,13 @@
 
 from ocpi_hub.erasure import harmless
 
-harmless("hubclientinfo.ClientInfo", "object_id", "key", "document", "received", "digest", "findings")
+harmless(
+    "hubclientinfo.ClientInfo",
+    "object_id",
+    "key",
+    "document",
+    "received",
+    "digest",
+    "findings",
+    "owners_document",
+)

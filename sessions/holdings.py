@@ -45,5 +45,14 @@ holds(
 )
 harmless(
     "charging_sessions.Session",
-    *("object_id", "key", "digest", "authorization_reference", "location_id", "evse_uid", "connector_id"),
+    *(
+        "object_id",
+        "key",
+        "digest",
+        "owners_document",
+        "authorization_reference",
+        "location_id",
+        "evse_uid",
+        "connector_id",
+    ),
 )

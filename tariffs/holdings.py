@@ -2,4 +2,6 @@
 
 from ocpi_hub.erasure import harmless
 
-harmless("tariffs.Tariff", "object_id", "key", "document", "received", "digest", "findings")
+harmless(
+    "tariffs.Tariff", "object_id", "key", "document", "received", "digest", "findings", "owners_document"
+)

@@ -91,7 +91,7 @@ holds(
         rows=lambda driver: Q(token_uid__iexact=driver.uid, token_owner__in=[driver.owner, ""]),
     )
 )
-harmless("tokens.Token", "digest")
+harmless("tokens.Token", "digest", "owners_document")
 harmless("tokens.Authorization", "correlation_id", "reference")
 
 

@@ -95,6 +95,7 @@ def _give_up(row: Pull, now: datetime) -> None:
     if row.state != Pull.State.FAILED:
         row.error = CUT_OFF if row.state == Pull.State.RUNNING else BEGUN_ANEW
     row.state, row.next_url, row.finished_at = Pull.State.FAILED, "", row.finished_at or now
+    row.refused_keys = []
     row.save()
     forget_listed(row)
 
@@ -137,6 +138,7 @@ def finish(pull: Pull) -> bool:
         if not mine.select_for_update().exists():
             return False
         if not pull.next_url:
+            pull.refused_keys = []
             forget_listed(pull)
         pull.save()
     return True

@@ -126,7 +126,13 @@ holds(
     )
 )
 holds(
-    Holding("exchange.Pull", "errors of pulls", Fate.REPLACED, "they are about lists", {"error": Form.TEXT})
+    Holding(
+        "exchange.Pull",
+        "errors of pulls",
+        Fate.REPLACED,
+        "they are about lists",
+        {"error": Form.TEXT, "note": Form.TEXT},
+    )
 )
 
 
@@ -141,6 +147,8 @@ harmless("exchange.Attempt", "request_id", "correlation_id")
 harmless("exchange.Callback", "secret", "correlation_id")
 harmless("exchange.DeadLetterAction", "by")
 harmless("exchange.DeadLetterEntry", "cause")
+# What a pull needs to go on is gone when it ends, and a day later at the latest it ends.
+harmless("exchange.Pull", "next_url", "refused_keys", "for_others")
 harmless("exchange.Lane", "holder", "rest_reason")
 harmless("exchange.Upkeep", "name")
 harmless("exchange.RepairRule", "path", "argument")

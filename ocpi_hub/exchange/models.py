@@ -458,7 +458,7 @@ class PullPlan(models.Model):
     platform = models.ForeignKey(Platform, models.CASCADE, related_name="pull_plans")
     module = models.CharField(max_length=20)
     enabled = models.BooleanField(
-        "by schedule", default=True, help_text="off: only when somebody asks for it"
+        "scheduled", default=True, help_text="off: it is read only when somebody asks for it"
     )
     interval = models.PositiveIntegerField(
         "seconds between incremental pulls",

@@ -39,6 +39,8 @@ def has_policy(model: type[OwnedObject]) -> bool:
 def policy(plan: PullPlan) -> str:
     """What becomes of objects that a full pull no longer lists."""
     model = owned_models().get(plan.module)
+    if model and (model.addressed or model.hearsay):
+        return "kept"
     if plan.full_at is None or model is None:
         return "never noticed: no full pull"
     if model.deletable:
@@ -46,15 +48,11 @@ def policy(plan: PullPlan) -> str:
     if not has_policy(model):
         return "kept, marked as missing"
     steps = [
-        f"{word} after {pulls_in_full(count)}"
+        f"{word} after {count} full"
         for word, count in (("UNKNOWN", plan.unknown_after), ("REMOVED", plan.removed_after))
         if count
     ]
     return ", ".join(steps) or "kept, marked as missing"
-
-
-def pulls_in_full(count: int) -> str:
-    return f"{count} full pull{'s' if count > 1 else ''}"
 
 
 def state(plan: PullPlan, last: Pull | None, now: datetime) -> str:

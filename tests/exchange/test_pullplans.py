@@ -459,16 +459,17 @@ def test_the_schedule_in_words(cpo, changes, text):
 @pytest.mark.parametrize(
     ("module", "changes", "text"),
     [
-        ("locations", {}, "UNKNOWN after 3 full pulls, REMOVED after 14 full pulls"),
-        ("locations", {"unknown_after": 1, "removed_after": None}, "UNKNOWN after 1 full pull"),
+        ("locations", {}, "UNKNOWN after 3 full, REMOVED after 14 full"),
+        ("locations", {"unknown_after": 1, "removed_after": None}, "UNKNOWN after 1 full"),
         ("locations", {"unknown_after": None, "removed_after": None}, "kept, marked as missing"),
         ("locations", {"full_at": None}, "never noticed: no full pull"),
         ("tokens", {}, "kept, marked as missing"),
         ("tariffs", {}, "deleted, receivers are told"),
+        ("sessions", {}, "kept"),
     ],
 )
 def test_what_becomes_of_the_vanished_in_words(cpo, settings, module, changes, text):
-    settings.OCPI_MODULES = ["locations", "tokens", "tariffs"]
+    settings.OCPI_MODULES = ["locations", "tokens", "tariffs", "sessions"]
     plan = PullPlan(
         **{
             "platform": cpo.platform,

@@ -38,7 +38,7 @@ class PullPlanForm(forms.ModelForm):
 class PullPlanAdmin(CompactAdmin):
     form = PullPlanForm
     change_form_template = "admin/exchange/plan_form.html"
-    list_display = ["list_of", "platform", "stands", "read_when", "vanished", "read_last", "read_next"]
+    list_display = ["list_of", "platform", "stands", "read_last", "read_next", "read_when", "vanished"]
     list_filter = ["module", "enabled", "platform"]
     list_select_related = ["platform"]
     search_fields = ["platform__name__icontains", "module"]
@@ -61,12 +61,13 @@ class PullPlanAdmin(CompactAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         model = owned_models().get(obj.module) if obj else None
         policy = POLICY if model and planwords.has_policy(model) else ()
+        trust = [] if model and (model.addressed or model.hearsay) else ["believes_next"]
         return [
             (None, {"fields": ["platform", "module", "state", "read_last", "read_next", "last_runs"]}),
             ("When it is read", {"fields": SCHEDULE}),
             (
                 "What becomes of objects that vanish from the list",
-                {"fields": ["vanished", *policy, "believes_next"]},
+                {"fields": ["vanished", *policy, *trust]},
             ),
         ]
 

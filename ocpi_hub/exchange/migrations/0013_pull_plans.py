@@ -125,8 +125,8 @@ class Migration(migrations.Migration):
                     "enabled",
                     models.BooleanField(
                         default=True,
-                        help_text="off: only when somebody asks for it",
-                        verbose_name="by schedule",
+                        help_text="off: it is read only when somebody asks for it",
+                        verbose_name="scheduled",
                     ),
                 ),
                 (
