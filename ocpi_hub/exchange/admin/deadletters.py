@@ -96,14 +96,14 @@ class Choice:
 
 @admin.register(DeadLetter)
 class DeadLetterAdmin(ReadOnlyAdmin):
-    list_display = ["place", "platform", "cause", "why", "given_up_at", "tries", "short_state", "module"]
+    list_display = ["place", "module", "platform", "cause", "why", "since", "short_state"]
     list_filter = [ByState, "platform", "module", "cause"]
     list_select_related = ["platform"]
     search_fields = ["parent_key__istartswith", "key__istartswith", "to_party__iexact"]
     search_help_text = "the beginning of a path such as NL/ABC/LOC1, or a party"
     fields = [
         "platform", "to_party", "module", "path", "shown_state", "given_up_at", "times", "cause", "reason",
-        "sent", "answered", "origin", "history",
+        "history", "origin", "sent", "answered",
     ]  # fmt: skip
     readonly_fields = ["shown_state", "sent", "answered", "origin", "history"]
     actions = ["retry", "discard"]
@@ -114,7 +114,11 @@ class DeadLetterAdmin(ReadOnlyAdmin):
 
     @admin.display(description="reason")
     def why(self, row: DeadLetter) -> SafeString:
-        return short(row.reason, 34)
+        return short(row.reason, 30)
+
+    @admin.display(description="given up", ordering="given_up_at")
+    def since(self, row: DeadLetter) -> str:
+        return f"{row.given_up_at:%Y-%m-%d %H:%M}"
 
     @admin.display(description="state", ordering="state")
     def short_state(self, row: DeadLetter) -> str:
@@ -282,7 +286,7 @@ def _causes() -> Iterator[dict[str, Any]]:
         for row in counted.filter(kinds__gt=1).order_by("-count", text):
             fields = {name: row[name]}
             yield {
-                "text": f"all of {row[text]}"
+                "text": f"all of {row[text]} (#{row[name]})"
                 if name == "platform"
                 else f"all “{row[text]}”, of every partner",
                 "count": row["count"],
