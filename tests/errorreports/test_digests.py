@@ -164,6 +164,22 @@ def test_what_came_and_went_between_two_digests_is_told_as_resolved(cpo):
     )
 
 
+def test_what_came_back_and_was_resolved_again_is_told_as_resolved(cpo):
+    report = failed(cpo)
+    states.change(report.pk, "RESOLVED", by="ann", note="", now=NOON + MINUTE)
+    digests.send_due(MORNING)
+    sent()
+    assert digests.send_due(MORNING + DAY) == 0
+
+    failed(cpo, at=NOON + 2 * DAY)
+    states.change(report.pk, "RESOLVED", by="bob", note="", now=NOON + 2 * DAY + MINUTE)
+
+    assert digests.send_due(MORNING + 2 * DAY) == 1
+    message = to_operators()
+    assert message.subject == "OCPI hub: 1 resolved"
+    assert "resolved by bob at 2026-03-03 12:01:00 UTC" in message.body
+
+
 def test_a_long_list_is_cut_and_says_so(cpo):
     write([Noted("delivery.refused", number, "cdrs", "x", at=NOON) for number in range(1000, 1053)])
 
@@ -311,6 +327,14 @@ def test_a_partner_is_told_what_its_side_must_mend(told_partner, cpo):
         "\n"
         "* cdrs: Your system answered with errors of its own (HTTP 5xx or status code 3xxx).\n"
     )
+
+
+def test_a_partner_is_told_no_ids_of_requests_that_never_came_to_it(told_partner):
+    failed(told_partner, "relay.not_connected", ids=MessageIDs("r1", "c1"))
+
+    digests.send_due(MORNING)
+
+    assert "\n  - 2026-03-01 12:00:00 UTC\n" in sent()[("ops@msp.example",)].body
 
 
 def test_a_partner_reads_nothing_of_others(told_partner, cpo, stranger):
