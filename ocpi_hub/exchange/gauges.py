@@ -1,8 +1,9 @@
-"""How the exchange stands, for Prometheus (metrics.py): queues, lanes, partners, pulls.
+"""How the exchange stands, for Prometheus (metrics.py): queues, lanes, partners, pulls, reports.
 
 A few queries, each by an index whose rows are those that are told: of what is finished nothing is counted here.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,7 @@ from django.db.models import Count
 from django.utils import timezone
 from prometheus_client import Metric
 
+from ocpi_hub.errorreports.models import ErrorReport
 from ocpi_hub.exchange.lanebreaker import FAILURES_TO_OPEN
 from ocpi_hub.exchange.models import DeadLetter, Delivery, Lane
 from ocpi_hub.exchange.ownedobject import owned_models
@@ -29,6 +31,7 @@ def read() -> Iterator[Metric]:
     yield from _lanes(partners, now)
     yield from _platforms(partners)
     yield from _pulls(partners)
+    yield from _reports()
 
 
 def _names() -> Any:
@@ -79,6 +82,15 @@ def _queues(partners: dict[int, Labels], now: datetime) -> Iterator[Metric]:
     ):
         counts = dict(rows.order_by().values_list("platform").annotate(Count("pk")))
         yield gauge(name, text, [(labels, counts.get(pk, 0)) for pk, labels in partners.items()])
+
+
+def _reports() -> Iterator[Metric]:
+    counts = Counter(ErrorReport.objects.order_by().values_list("kind", "state"))
+    yield gauge(
+        "hub_error_reports",
+        "Error reports by kind and state; one for each partner and module that it happens with.",
+        [({"kind": kind, "state": state.lower()}, count) for (kind, state), count in sorted(counts.items())],
+    )
 
 
 def _lanes(partners: dict[int, Labels], now: datetime) -> Iterator[Metric]:

@@ -1,16 +1,21 @@
 """`/metrics`: what Prometheus reads, and who may."""
 
 import logging
+import re
 from datetime import timedelta
 
 import pytest
 from django.conf import settings
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from ocpi_hub import background, metrics, scrape
+from ocpi_hub.errorreports import occurrences
+from ocpi_hub.errorreports.models import ErrorReport
+from ocpi_hub.exchange import gauges
 from ocpi_hub.exchange.lanebreaker import FAILURES_TO_OPEN
 from ocpi_hub.exchange.models import Delivery, Lane, Message, Pull
 from ocpi_hub.partners.models import Platform, Status
@@ -214,6 +219,33 @@ def test_offline_partners_are_told(client, cpo, emsp):
         1,
         0,
     ]
+
+
+def test_error_reports_are_told_by_kind_and_state(client, emsp):
+    for module in ("locations", "tokens"):
+        occurrences.write([occurrences.Noted("delivery.refused", emsp.platform.pk, module, "refused")])
+    ErrorReport.objects.filter(module="tokens").update(state="ACKNOWLEDGED")
+
+    scraped = scrape_now(client)
+
+    assert scraped("hub_error_reports", kind="delivery.refused", state="open") == 1
+    assert scraped("hub_error_reports", kind="delivery.refused", state="acknowledged") == 1
+
+
+def test_no_query_of_a_scrape_reads_a_large_table_from_end_to_end(client, cpo, emsp):
+    with CaptureQueriesContext(connection) as queries:
+        list(gauges.read())
+
+    read = [query["sql"] for query in queries]
+    assert 8 <= len(read) <= 12
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SET LOCAL enable_seqscan = off"
+        )  # an empty table is read so whatever indexes there are
+        for sql in read:
+            cursor.execute(f"EXPLAIN {sql}")
+            plan = "\n".join(row[0] for row in cursor.fetchall())
+            assert not re.search(r"Seq Scan on exchange_(message|delivery|pull|deadletter)", plan), plan
 
 
 def test_a_pull_is_counted_and_its_time_is_told(client, cpo):
