@@ -129,6 +129,12 @@ class PlatformAdmin(CompactAdmin):
         count = row.failed_deliveries
         return delivery_link(row, Delivery.State.FAILED, count) if count else 0
 
+    def save_model(self, request: HttpRequest, obj: Platform, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if "pull_only" in form.changed_data and not obj.pull_only:
+            # What changed before was never to be pushed to it.
+            obj.endpoints.filter(role=Endpoint.Role.RECEIVER).update(since=timezone.now())
+
     # A platform comes by invitation or registration, and its objects outlive it.
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

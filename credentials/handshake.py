@@ -5,7 +5,7 @@ No database transaction is open while a partner is called, and the partner may c
 
 import hashlib
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -222,6 +222,7 @@ def _stop_traffic(platform: Platform) -> None:
 
 def _take_in(platform: Platform, theirs: Credentials, peer: Peer) -> None:
     """Write down a finished handshake, in the transaction of the caller. Raises InvalidParameters."""
+    before = _kept(platform)
     try:
         claims.announce(platform, theirs.roles)
     except ClaimRefused as refused:
@@ -232,14 +233,35 @@ def _take_in(platform: Platform, theirs: Credentials, peer: Peer) -> None:
     platform.announced = announcement()
     platform.connected_at = platform.connected_at or timezone.now()
     platform.save()
+    since = before.endpoints if before.roles == _roles(platform) else {}
+    now = timezone.now()
     platform.endpoints.all().delete()
     Endpoint.objects.bulk_create(
-        Endpoint(platform=platform, module=module, role=role, url=url) for module, role, url in peer.endpoints
+        Endpoint(platform=platform, module=module, role=role, url=url, since=since.get((module, role), now))
+        for module, role, url in peer.endpoints
     )
     Lane.objects.update_or_create(platform=platform, defaults={"failures": 0, "probe_at": None})
     repairs.seed(platform)
     pullplans.make(platform)
     pullplans.ask_platform(platform, full=True)
+
+
+class _Kept(NamedTuple):
+    """What a partner that renews its credentials had before."""
+
+    roles: dict[str, list[str]]
+    endpoints: dict[tuple[str, str], datetime | None]  # since when, by module and role
+
+
+def _kept(platform: Platform) -> _Kept:
+    """Nothing when it was not registered: what changed meanwhile was not pushed to it."""
+    if not platform.registered:
+        return _Kept({}, {})
+    return _Kept(_roles(platform), {(row.module, row.role): row.since for row in platform.endpoints.all()})
+
+
+def _roles(platform: Platform) -> dict[str, list[str]]:
+    return {party.key: sorted(party.roles) for party in platform.parties.own() if party.roles}
 
 
 def announcement() -> str:

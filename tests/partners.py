@@ -187,7 +187,13 @@ def register(network: Network, name: str, *parties: str, modules: tuple[str, ...
         party.business_details = {role: {"name": name}}
         party.save()
     Endpoint.objects.bulk_create(
-        Endpoint(platform=platform, module=module, role=role, url=f"https://{host}/{role.lower()}/{module}")
+        Endpoint(
+            platform=platform,
+            module=module,
+            role=role,
+            url=f"https://{host}/{role.lower()}/{module}",
+            since=None,
+        )
         for module in modules or settings.OCPI_MODULES
         for role in Endpoint.Role.values
     )

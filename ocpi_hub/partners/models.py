@@ -285,6 +285,13 @@ class Endpoint(models.Model):
     module = models.CharField(max_length=100)
     role = models.CharField(max_length=8, choices=Role)
     url = models.CharField(max_length=255)
+    since = models.DateTimeField(
+        null=True,
+        blank=True,
+        default=timezone.now,
+        editable=False,
+        help_text="from when on what changes is pushed there; empty: since the platform is connected",
+    )
 
     class Meta:
         ordering = ["platform", "module", "role"]

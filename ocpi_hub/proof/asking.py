@@ -10,6 +10,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from ocpi_hub.exchange import lanebreaker, presence, receiverurls, transports
+from ocpi_hub.exchange.models import Lane
 from ocpi_hub.exchange.ownedobject import OwnedObject
 from ocpi_hub.exchange.verdicts import retry_after
 from ocpi_hub.partners.models import Endpoint, Platform, Status
@@ -82,6 +83,18 @@ def away(platform: Platform) -> str:
     return "it failed on what it was sent" if lanebreaker.is_open(platform.pk) else ""
 
 
+def rests_until(platform: Platform) -> datetime | None:
+    """When the partner takes more, by its own limit or because it asked for a pause; None for now."""
+    row = Lane.objects.filter(platform=platform, rest_until__gt=timezone.now()).first()
+    return row.rest_until if row else None
+
+
+def pace_of(platform: Platform) -> float:
+    """Seconds between two questions; of its own limit a half is left for what is delivered."""
+    limit = platform.deliveries_per_minute
+    return max(1 / settings.HUB_PROOF_PACE, 120 / limit if limit else 0)
+
+
 def is_known_to_answer(platform: Platform, module: str) -> bool:
     """Whether it has ever given what it was asked for: else its 404 may mean that it allows no GET."""
     return Asking.objects.filter(platform=platform, module=module, answered_at__isnull=False).exists()
@@ -129,7 +142,7 @@ class Visit:
             client = transports.client_for(self.platform)
         except UnreadableSecret as error:
             return Said(Held.UNCLEAR, f"our token for it: {error}", failed=True)
-        self.pause(1 / settings.HUB_PROOF_PACE)
+        self.pause(pace_of(self.platform))
         transports.release_connection()
         try:
             answer = self._get(client, row, url)

@@ -15,7 +15,7 @@ from django.db.models import Max, Q, QuerySet
 from ocpi_hub.exchange.outbox import DIRECTLY
 from ocpi_hub.exchange.ownedobject import Address, OwnedObject, owned_models
 from ocpi_hub.exchange.whynot import SAME_CHANGE
-from ocpi_hub.partners.models import Agreement, Platform
+from ocpi_hub.partners.models import Agreement, Endpoint, Platform
 from ocpi_hub.proof.models import Gap
 
 SLICE = 2_000  # objects that are looked up by one statement
@@ -32,10 +32,11 @@ class Status(StrEnum):
 
 
 class Window(NamedTuple):
-    """What is compared: the changes from one moment on to another, which is the present of the comparison."""
+    """What is compared: the changes from one moment on to another."""
 
     since: datetime
     until: datetime
+    now: datetime
 
 
 class Compared(NamedTuple):
@@ -85,10 +86,10 @@ def compare(
 
 
 def compare_rows(
-    platform: Platform, model: type[OwnedObject], window: Window, row_ids: list[int]
+    platform: Platform, model: type[OwnedObject], now: datetime, row_ids: list[int]
 ) -> dict[int, Compared]:
     """The same for some rows, however old their change is; those are missing that it should not have any more."""
-    ever = window._replace(since=window.until - timedelta(days=settings.HUB_MESSAGE_DAYS))
+    ever = Window(now - timedelta(days=settings.HUB_MESSAGE_DAYS), now, now)
     found: dict[int, Compared] = {}
     for begin in range(0, len(row_ids), SLICE):
         rows = list(_due(platform, model, ever).filter(pk__in=row_ids[begin : begin + SLICE]))
@@ -98,7 +99,7 @@ def compare_rows(
 
 def _due(platform: Platform, model: type[OwnedObject], window: Window) -> "QuerySet[OwnedObject]":
     """What changed since the partner is connected, is for it, and came from somebody else."""
-    since = max(window.since, platform.connected_at or window.since)
+    since = _since(platform, model, window)
     its = model.pushed_to(platform).condition(model.variant_field).as_filter()
     changed = model.objects.filter(its, changed_at__gte=since, changed_at__lt=window.until)
     named = filter(None, [model.variant_field])
@@ -107,6 +108,13 @@ def _due(platform: Platform, model: type[OwnedObject], window: Window) -> "Query
         .exclude(model.erased())
         .only("country_code", "party_id", "object_id", "owner_key", "audience", "changed_at", *named)
     )
+
+
+def _since(platform: Platform, model: type[OwnedObject], window: Window) -> datetime:
+    """Nothing is due from before it was connected, or before it took pushes of the module."""
+    row = platform.endpoints.filter(module=model.module, role=Endpoint.Role.RECEIVER).first()
+    began = [moment for moment in (platform.connected_at, row and row.since) if moment]
+    return max([window.since, *began])
 
 
 class _Known(NamedTuple):
@@ -177,7 +185,7 @@ def _judged(
         cursor.execute(_KNOWN, parameters)
         known = {found[0]: _Known(*found) for found in cursor.fetchall()}
     judged = (_judge(row, known[row.pk], agreed.get(row.owner_key), window) for row in rows)
-    since = max(window.since, platform.connected_at or window.since)
+    since = _since(platform, model, window)
     return [one for one in judged if one and one.at >= since]
 
 
@@ -219,7 +227,7 @@ def _judge(row: OwnedObject, known: _Known, agreed_at: datetime | None, window: 
 
 def _waiting(told: Compared, since: datetime, reason: str, window: Window) -> Compared:
     """On its way, which is a gap when it takes too long."""
-    is_late = window.until - since > timedelta(hours=settings.HUB_PROOF_LATE)
+    is_late = window.now - since > timedelta(hours=settings.HUB_PROOF_LATE)
     said = f"; the last try said: {reason}" if reason else ""
     return told._replace(
         status=Status.WAITING,

@@ -13,7 +13,7 @@ from ocpi_hub.exchange.models import DeadLetter, Delivery
 from ocpi_hub.exchange.outbox import DIRECTLY
 from ocpi_hub.exchange.ownedobject import OwnedObject, owned_models
 from ocpi_hub.partners.models import Platform
-from ocpi_hub.proof.comparison import Compared, Status, Window, compare_rows
+from ocpi_hub.proof.comparison import Compared, Status, compare_rows
 from ocpi_hub.proof.models import Gap
 
 State, Kind = Gap.State, Gap.Kind
@@ -94,14 +94,14 @@ ON CONFLICT (platform_id, module, row_id) WHERE state IN ('OPEN', 'FILLING') DO 
 
 
 # ------------------------------------------------------------------------------------------ how they close
-def recheck(platform: Platform, model: type[OwnedObject], window: Window, now: datetime) -> None:
+def recheck(platform: Platform, model: type[OwnedObject], now: datetime) -> None:
     """Close those that this run has not seen and that are none any more.
 
     What the partner said it does not hold is filled when it says that it does, or acknowledged a newer state.
     """
     rows = Gap.objects.filter(platform=platform, module=model.module, state__in=UNFILLED, seen_at__lt=now)
     known = list(rows.only("row_id", "kind", "changed_at"))
-    found = compare_rows(platform, model, window, [gap.row_id for gap in known])
+    found = compare_rows(platform, model, now, [gap.row_id for gap in known])
     over = [gap.pk for gap in known if gap.row_id not in found]
     filled = [gap.pk for gap in known if gap.row_id in found and _is_filled(gap, found[gap.row_id])]
     _close(over, State.OVER, now)

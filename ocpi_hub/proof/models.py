@@ -1,5 +1,7 @@
 """The proof of delivery: runs, what they counted for each partner, module and day, and the gaps they found."""
 
+from datetime import datetime
+
 from django.db import models
 from django.db.models import Func, Q
 
@@ -57,6 +59,11 @@ class Run(models.Model):
 
     def __str__(self) -> str:
         return f"reconciliation with {self.platform}"
+
+    @property
+    def at(self) -> datetime:
+        """Of its findings; it may be about a day that is over."""
+        return max(self.until, self.started_at)
 
 
 class Reconciliation(models.Model):

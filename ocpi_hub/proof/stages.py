@@ -28,6 +28,7 @@ ASK_TURN = 15.0  # seconds
 FIRST = -1  # the position before it is known whether the partner can be asked
 PROBES = 10  # objects that a partner is asked for before its 404 counts
 MOST_PAUSES = 3  # of one run; then the partner is left alone until the next
+LONGEST_WAIT = timedelta(hours=12)  # since the run began, for a partner that takes no more just now
 AGAIN_AFTER = timedelta(days=30)  # a partner that cannot be asked is tried again
 SOON = timedelta(hours=20)  # when too few objects were there to be sure
 
@@ -52,7 +53,7 @@ def advance(run: Run, pause: Pause) -> None:
 
 
 def window_of(run: Run) -> Window:
-    return Window(run.since, run.until)
+    return Window(run.since, run.until, run.at)
 
 
 def _write(run: Run, changes: Callable[[], object]) -> None:
@@ -70,14 +71,14 @@ def _write(run: Run, changes: Callable[[], object]) -> None:
 
 def _failures(run: Run, module: str) -> list[Noted]:
     """What this run has found missing of a module, for the error reports; the objects are named under Gaps."""
-    new = Gap.objects.filter(platform=run.platform, module=module, found_at=run.until)
+    new = Gap.objects.filter(platform=run.platform, module=module, found_at=run.at)
     reports = (
         ("proof.lost", gaps.FOUND_BY_ASKING, "it acknowledged are missing there, or differ"),
         ("proof.never_sent", (Gap.Kind.NEVER_SENT,), "should be there and have no delivery on record"),
     )
     counts = [(name, new.filter(kind__in=kinds).count(), text) for name, kinds, text in reports]
     return [
-        Noted(name, run.platform_id, module, f"{count} objects that {text}", at=run.until)
+        Noted(name, run.platform_id, module, f"{count} objects that {text}", at=run.at)
         for name, count, text in counts
         if count
     ]
@@ -97,7 +98,7 @@ def _compare(run: Run, model: type[OwnedObject]) -> None:
     def changes() -> None:
         for one in found:
             _count(run, one.day, one.status)
-        gaps.note(run.platform, run.module, missing, run.until)
+        gaps.note(run.platform, run.module, missing, run.at)
         run.compared += len(found)
         run.gaps += len(missing)
         run.position = end
@@ -108,11 +109,11 @@ def _compare(run: Run, model: type[OwnedObject]) -> None:
 
 
 def _compared(run: Run, model: type[OwnedObject]) -> None:
-    gaps.recheck(run.platform, model, window_of(run), run.until)
+    gaps.recheck(run.platform, model, run.at)
     if not (run.asks and model.asked_back):
         _leave(run)
         return
-    if reason := asking.why_not(run.platform, run.module, run.until):
+    if reason := asking.why_not(run.platform, run.module, run.at):
         run.notes[run.module] = reason
         _leave(run)
         return
@@ -122,7 +123,7 @@ def _compared(run: Run, model: type[OwnedObject]) -> None:
 def _leave(run: Run) -> None:
     """The module is done with."""
     if run.fills:
-        gaps.fill_by_policy(run.platform, run.module, run.until)
+        gaps.fill_by_policy(run.platform, run.module, run.at)
     _sum_up(run)
     _next_module(run)
 
@@ -142,7 +143,8 @@ def _sum_up(run: Run) -> None:
     """A row for each day; what was asked on another night stays, where this run has not asked."""
     days = run.counts.get(run.module, {})
     rows = Reconciliation.objects.filter(platform=run.platform, module=run.module)
-    rows.filter(day__gte=run.since.date(), day__lte=run.until.date()).exclude(day__in=days).delete()
+    last = (run.until - timedelta(microseconds=1)).date()
+    rows.filter(day__gte=run.since.date(), day__lte=last).exclude(day__in=days).delete()
     for day, counts in days.items():
         values: dict[str, Any] = {status: counts.get(status, 0) for status in Status}
         if any(held in counts for held in Held):
@@ -155,7 +157,7 @@ def _sum_up(run: Run) -> None:
             "accepted": sum(counts.get(status, 0) for status in Status),
             "gaps": open_ones.count(),
             "note": run.notes.get(run.module, ""),
-            "compared_at": run.until,
+            "compared_at": run.at,
         }
         Reconciliation.objects.update_or_create(
             platform=run.platform, module=run.module, day=day, defaults=values
@@ -164,7 +166,8 @@ def _sum_up(run: Run) -> None:
 
 # ----------------------------------------------------------------------------------------------------- ask
 def _asking_window(run: Run) -> Window:
-    return Window(max(run.since, run.until - timedelta(days=settings.HUB_PROOF_ASK_DAYS)), run.until)
+    first = run.at - timedelta(days=settings.HUB_PROOF_ASK_DAYS)
+    return Window(max(run.since, first), run.until, run.at)
 
 
 def _find_out(run: Run, model: type[OwnedObject], pause: Pause) -> None:
@@ -221,11 +224,14 @@ def _ask_again(run: Run, model: type[OwnedObject], pause: Pause) -> None:
         platform=run.platform, module=run.module, state=Gap.State.OPEN, changed_at__lt=before
     ).filter(kind__in=gaps.FOUND_BY_ASKING)
     rows = list(lost.order_by("id").values_list("row_id", flat=True)[:ASKED_AT_ONCE])
-    found = comparison.compare_rows(run.platform, model, window_of(run), rows)
+    found = comparison.compare_rows(run.platform, model, run.at, rows)
     _visit(run, model, list(found.values()), 0, pause)
 
 
 def _ask(run: Run, model: type[OwnedObject], pause: Pause) -> None:
+    if (until := asking.rests_until(run.platform)) and until < run.at + LONGEST_WAIT:
+        _write(run, lambda: setattr(run, "next_at", until))
+        return
     if reason := asking.away(run.platform):
         _write(run, lambda: _end_asking(run, f"asked only in part: {reason}"))
         return
@@ -233,7 +239,7 @@ def _ask(run: Run, model: type[OwnedObject], pause: Pause) -> None:
         run.platform, model, _asking_window(run), run.position, run.top, ASKED_AT_ONCE
     )
     step = _step(run)
-    chosen = [one for one in found if one.row_id % step == run.until.toordinal() % step]
+    chosen = [one for one in found if one.row_id % step == run.at.toordinal() % step]
     _visit(run, model, chosen, end, pause)
 
 
@@ -257,9 +263,7 @@ def _visit(run: Run, model: type[OwnedObject], found: Iterable[Compared], end: i
     now = timezone.now()
     if any(said.held in (Held.YES, Held.OTHERWISE) for _, said in results):
         asking.note_answer(run.platform, model.module, now)
-    still = comparison.compare_rows(
-        run.platform, model, Window(run.since, now), [row.pk for row, _ in results]
-    )
+    still = comparison.compare_rows(run.platform, model, now, [row.pk for row, _ in results])
     sure = [
         (compared[row.pk], said)
         for row, said in results
@@ -270,7 +274,7 @@ def _visit(run: Run, model: type[OwnedObject], found: Iterable[Compared], end: i
     def changes() -> None:
         for one, said in sure:
             _count(run, one.day, said.held)
-        gaps.note(run.platform, run.module, missing, run.until)
+        gaps.note(run.platform, run.module, missing, run.at)
         there = [one.row_id for one, said in sure if said.held is Held.YES]
         gaps.held(run.platform, run.module, there, now)
         run.asked += len(sure)

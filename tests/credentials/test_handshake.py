@@ -2,6 +2,7 @@
 
 import json
 import logging
+from datetime import UTC, datetime
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -245,6 +246,32 @@ def test_registering_again_closes_the_breaker(db, peer):
 
 
 # --------------------------------------------------------------------------------- telling of changed endpoints
+def since(platform):
+    return set(platform.endpoints.values_list("since", flat=True))
+
+
+def test_what_is_pushed_to_a_partner_is_so_since_it_registered_and_a_renewal_leaves_that(db, peer):
+    platform, long_ago = register(), datetime(2026, 3, 1, tzinfo=UTC)
+    assert None not in since(platform)
+    platform.endpoints.update(since=long_ago)
+    Platform.objects.update(announced="")
+
+    assert tasks.announce_changes() == 1
+
+    assert since(platform) == {long_ago}
+
+
+def test_who_comes_in_other_roles_is_pushed_to_from_then_on(db, peer):
+    platform, long_ago = register(), datetime(2026, 3, 1, tzinfo=UTC)
+    platform.endpoints.update(since=long_ago)
+    platform.parties.update(roles=["EMSP"])
+    Platform.objects.update(announced="")
+
+    assert tasks.announce_changes() == 1
+
+    assert since(platform).isdisjoint({long_ago, None})
+
+
 def test_partners_that_know_our_endpoints_are_left_alone(db, peer):
     register()
     peer.calls.clear()

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from cdrs.models import CDR
-from ocpi_hub.exchange.models import Delivery
+from ocpi_hub.exchange.models import Delivery, Lane
 from ocpi_hub.partners.models import Platform, Status
 from ocpi_hub.proof import runs
 from ocpi_hub.proof.models import Asking, Gap, Reconciliation, Run
@@ -270,6 +270,34 @@ def test_who_fails_three_times_in_a_row_is_given_a_rest_and_after_some_left_alon
     assert run.state == "DONE"
     assert note(emsp) == "asked only in part: it answered HTTP 503"
     assert open_gaps(emsp) == {}
+
+
+def test_who_takes_no_more_just_now_is_asked_when_it_does(emsp, held, send_cdrs):
+    send_cdrs("CDR1")
+    Asking.objects.create(platform=emsp.platform, module="cdrs", answered_at=timezone.now())
+    until = timezone.now() + timedelta(minutes=1)
+    Lane.objects.filter(platform=emsp.platform).update(rest_until=until, rest_reason="429")
+    runs.start(emsp.platform, timezone.now(), module="cdrs")
+    emsp.calls.clear()
+
+    (run,) = runs.claim(timezone.now(), 1)
+    runs.turn(run, no_pause)
+
+    assert (run.state, run.next_at, run.pauses, asked(emsp)) == ("RUNNING", until, 0, [])
+
+
+@pytest.mark.parametrize(("limit", "seconds"), [(None, 0.2), (60, 2.0), (6000, 0.2)])
+def test_questions_come_at_the_hubs_pace_or_half_of_the_partners(emsp, held, send_cdrs, limit, seconds):
+    send_cdrs("CDR1")
+    Asking.objects.create(platform=emsp.platform, module="cdrs", answered_at=timezone.now())
+    Platform.objects.filter(pk=emsp.platform.pk).update(deliveries_per_minute=limit)
+    runs.start(emsp.platform, timezone.now(), module="cdrs")
+    pauses = []
+
+    (run,) = runs.claim(timezone.now(), 1)
+    runs.turn(run, pauses.append)
+
+    assert pauses == [seconds]
 
 
 def test_of_very_many_some_are_asked_for_and_others_each_night(emsp, held, send_cdrs, reconcile, settings):

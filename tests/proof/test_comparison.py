@@ -169,6 +169,26 @@ def test_of_two_parties_on_a_platform_both_count(cpo, network, deliver, reconcil
     assert counted(duo, "locations") == {"accepted": 1, "acknowledged": 1}
 
 
+def test_what_changed_before_it_took_pushes_of_the_module_is_not_due(cpo, emsp, pushed, reconcile):
+    Delivery.objects.all().delete()
+    Endpoint.objects.filter(platform=emsp.platform).update(since=timezone.now())
+
+    reconcile(emsp)
+
+    assert (counted(emsp, "locations"), open_gaps(emsp)) == ({}, {})
+
+
+def test_a_look_at_one_day_leaves_the_others_and_their_gaps_as_they_are(cpo, emsp, pushed, reconcile):
+    Delivery.objects.all().delete()
+    reconcile(emsp)
+    today = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+
+    reconcile(emsp, since=today - timedelta(days=1), until=today)
+
+    assert counted(emsp, "locations") == {"accepted": 1, "never_sent": 1, "gaps": 1}
+    assert open_gaps(emsp) == {NAME: "NEVER_SENT"}
+
+
 # ------------------------------------------------------------------------------------------------ what is one
 def test_what_has_no_delivery_on_record_was_never_sent(emsp, pushed, reconcile):
     Delivery.objects.all().delete()
