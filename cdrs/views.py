@@ -106,6 +106,7 @@ class CDRsReceiver(ReceiverView):
     def not_kept(self, address: Address, audience: str, body: bytes, fault: Exception) -> None:
         if isinstance(fault, Contradiction):
             self.note(address, body, fault)
+            self.report(fault.kind, address, f"sent to {audience}: {fault.problem}", body)
         else:
             super().not_kept(address, audience, body, fault)
 

@@ -11,7 +11,7 @@ from ocpi_hub.exchange.asking import AskingView, ResultsView, known, one_of, ope
 from ocpi_hub.exchange.callbacks import in_place
 from ocpi_hub.exchange.exceptions import InvalidParameters, NotFound
 from ocpi_hub.exchange.models import Callback
-from ocpi_hub.exchange.relay import Question
+from ocpi_hub.exchange.questions import Question
 from ocpi_hub.exchange.renderers import answer
 from ocpi_hub.exchange.views import NO_METHODS
 from ocpi_hub.protocol import charging_profiles as chapter

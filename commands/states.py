@@ -15,12 +15,10 @@ from typing import NamedTuple
 
 from django.db import models
 
+from ocpi_hub.exchange import deadlines
+from ocpi_hub.exchange.deadlines import ANSWER_WITHIN
 from ocpi_hub.protocol.envelope import StatusCode
 
-ANSWER_WITHIN = timedelta(minutes=2)  # later nobody is waiting for the direct answer any more
-TIMEOUT_UNTOLD = timedelta(seconds=30)  # where the answer does not say how long the result may take
-LONGEST_TIMEOUT = timedelta(days=1)  # some operators mean milliseconds
-GRACE = timedelta(seconds=30)  # that a result may come later than announced
 SESSION_BEFORE = timedelta(
     minutes=2
 )  # a Session may begin so long before its command, by its operator's clock
@@ -106,8 +104,7 @@ def _with_result(facts: Facts, now: datetime) -> State:
 
 def result_due(facts: Facts) -> datetime:
     """Until when a result can be expected."""
-    announced = TIMEOUT_UNTOLD if facts.timeout is None else timedelta(seconds=facts.timeout)
-    return (facts.answered_at or facts.requested_at) + min(announced, LONGEST_TIMEOUT) + GRACE
+    return deadlines.result_due(facts.answered_at or facts.requested_at, facts.timeout)
 
 
 def next_look(command: str, state: State, requested_at: datetime, now: datetime) -> datetime | None:

@@ -16,6 +16,7 @@ from commands import states
 from commands.joining import Found, sessions_of
 from commands.models import Command
 from commands.states import State
+from ocpi_hub.errorreports.occurrences import Noted, write
 from ocpi_hub.exchange import callbacks, grants, upserts
 from ocpi_hub.exchange.models import Callback, Grant
 from ocpi_hub.exchange.routing import Route
@@ -91,6 +92,8 @@ def settle(ids: list[int], now: datetime, *, skip_locked: bool = False) -> int:
         changed = [row for row in rows if _update(row, known[row.pk], now)]
         Command.objects.bulk_update(rows, WRITTEN)
         _withdraw(row for row in changed if row.state in states.NEVER_GOT_IT and row.authorization_reference)
+        without_session = [row for row in changed if row.state == State.NO_SESSION]
+        write([_without_session(row, known[row.pk], now) for row in without_session])
     for row in changed:
         if row.state in states.LED_TO_NOTHING:
             _report(row, known[row.pk])
@@ -149,6 +152,14 @@ def meaning(row: Command, callback: Callback, state: State) -> str:
             f" not charge at all. {row.to_party} must push the Session, or say why there is none"
         )
     return callback.problem
+
+
+def _without_session(row: Command, callback: Callback, now: datetime) -> Noted:
+    text = f"{row} ({row.place}): {row.note}"
+    ids = MessageIDs("", callback.correlation_id)
+    return Noted(
+        "command.no_session", callback.receiver_id, callback.module, text, party=row.to_party, ids=ids, at=now
+    )
 
 
 def _report(row: Command, callback: Callback) -> None:

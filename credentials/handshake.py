@@ -14,6 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 from rest_framework.exceptions import AuthenticationFailed
 
+from ocpi_hub.errorreports.occurrences import Evidence, note
 from ocpi_hub.exchange import outbox, pullplans, repairs, transports
 from ocpi_hub.exchange.exceptions import HandshakeFailed, InvalidParameters, MethodUnavailable
 from ocpi_hub.exchange.models import Delivery, Lane
@@ -297,6 +298,8 @@ def register(name: str, url: str, token_a: str, wanted: list[Claim]) -> Platform
         return _register(name, url, token_a, wanted)
     except (HandshakeFailed, InvalidParameters) as failure:
         logger.warning("registering with %s failed: %s", name, failure)
+        evidence = Evidence("GET", url, secrets=(token_a,))
+        note("handshake.failed", None, "credentials", f"{name}: {failure}", evidence=evidence)
         raise
 
 

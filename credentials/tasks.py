@@ -5,6 +5,8 @@ import logging
 from celery import shared_task
 
 from credentials import handshake
+from ocpi_hub.errorreports.occurrences import note
+from ocpi_hub.exchange.causes import SECRET_UNREADABLE
 from ocpi_hub.exchange.exceptions import OCPIError
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.partners.secrets import UnreadableSecret
@@ -24,6 +26,8 @@ def announce_changes() -> int:
             handshake.announce(platform)
         except (OCPIError, UnreadableSecret) as failure:
             logger.warning("%s could not be told that our endpoints changed: %s", platform, failure)
+            kind = SECRET_UNREADABLE if isinstance(failure, UnreadableSecret) else "handshake.not_told"
+            note(kind, platform.pk, "credentials", str(failure))
         else:
             told += 1
     return told

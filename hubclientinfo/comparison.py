@@ -10,6 +10,7 @@ from typing import Any
 from django.db import transaction
 
 from hubclientinfo.models import ClientInfo, viewer_of
+from ocpi_hub.errorreports.occurrences import note
 from ocpi_hub.exchange import outbox, transports
 from ocpi_hub.exchange.upserts import Stored
 from ocpi_hub.partners.models import Endpoint, Platform, Status
@@ -45,6 +46,14 @@ def compare(platform: Platform) -> int:
         logger.info("what %s has of the list of clients is not known: %s", platform, error)
     for row in wrong:
         logger.warning("%s has %s otherwise than it is, and gets it again", platform, row)
+        note(
+            "object.differs",
+            platform.pk,
+            ClientInfo.module,
+            f"it had {row} otherwise",
+            subject=str(row),
+            ids=ids,
+        )
         _push_again(row, viewer_of(platform.speaks_for), ids)
     return len(wrong)
 

@@ -5,7 +5,7 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import beat_init, celeryd_init, setup_logging, worker_init
+from celery.signals import beat_init, celeryd_init, setup_logging, task_failure, worker_init
 from django.conf import settings
 from kombu.transport.redis import Channel
 
@@ -35,3 +35,12 @@ def use_our_logs(**kwargs: Any) -> None:
 @beat_init.connect
 def publish_metrics(**kwargs: Any) -> None:
     metrics.publish(settings.HUB_METRICS_FOLDER)
+
+
+@task_failure.connect
+def report(sender: Any = None, exception: Exception | None = None, **kwargs: Any) -> None:
+    """A task that stopped on a fault of the hub, for the error reports; Celery has logged it."""
+    from ocpi_hub.exchange import hubfailures
+
+    if exception:
+        hubfailures.stopped(getattr(sender, "name", "a task"), exception)

@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -11,6 +12,8 @@ from ocpi_hub.protocol.headers import MessageIDs
 from ocpi_hub.protocol.masking import masked, private_values
 
 current_ids: ContextVar[MessageIDs | None] = ContextVar("current_ids", default=None)
+# What no line may show while one message is worked on; asked for when there is a line.
+current_private: ContextVar[Callable[[], set[str]] | None] = ContextVar("current_private", default=None)
 
 
 class MessageFilter(logging.Filter):
@@ -62,11 +65,21 @@ class Record(NamedTuple):
 def readable(formatter: logging.Formatter, record: logging.LogRecord) -> Record:
     moment = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
     trace = formatter.formatException(record.exc_info) if record.exc_info else ""
+    private = _private()
     return Record(
         f"{moment}Z",
-        without_secrets(record.getMessage()).translate(_CONTROL),
-        [line.translate(_CONTROL) for line in without_secrets(trace).splitlines()],
+        masked(without_secrets(record.getMessage()), private).translate(_CONTROL),
+        [line.translate(_CONTROL) for line in masked(without_secrets(trace), private).splitlines()],
     )
+
+
+def _private() -> set[str]:
+    """What is private in the message that is being worked on: an error may name whatever it met in there."""
+    find = current_private.get()
+    try:
+        return find() if find else set()
+    except Exception:  # noqa: BLE001  # a line of the log must never fail what it tells of
+        return set()
 
 
 class LineFormatter(logging.Formatter):

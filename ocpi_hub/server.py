@@ -69,8 +69,14 @@ class Server:
     """The ASGI application of one worker process."""
 
     def __init__(
-        self, wsgi: WSGI, trusted: Sequence[Network] = (), body_seconds: float = BODY_SECONDS
+        self,
+        wsgi: WSGI,
+        trusted: Sequence[Network] = (),
+        body_seconds: float = BODY_SECONDS,
+        on_refusal: Callable[[str, Scope, int, str], object] | None = None,
     ) -> None:
+        """`on_refusal` hears of what Django never sees: address, scope, HTTP status and message."""
+        self.on_refusal = on_refusal
         self.wsgi = wsgi
         self.trusted = trusted
         self.body_seconds = body_seconds
@@ -86,6 +92,9 @@ class Server:
             body = await read_body(receive, self.body_seconds)
         except Refused as refused:
             metrics.requests.labels("other", "other", str(int(refused.status)), "2000").inc()
+            if self.on_refusal:
+                peer, _, _ = behind_proxies(scope, self.trusted)
+                self.on_refusal(peer, scope, int(refused.status), refused.message)
             return refusal(refused, scope["headers"])
         environ = wsgi_environ(scope, body, self.trusted)
         return await asyncio.get_running_loop().run_in_executor(self.threads, call, self.wsgi, environ)
@@ -256,11 +265,12 @@ def application() -> Server:
     from django.core.wsgi import get_wsgi_application
 
     wsgi = get_wsgi_application()
+    from ocpi_hub.exchange import requestfailures
     from ocpi_hub.partners.directory import directory
 
     metrics.publish(settings.HUB_METRICS_FOLDER)
     directory.start()
-    return Server(wsgi, settings.TRUSTED_PROXIES)
+    return Server(wsgi, settings.TRUSTED_PROXIES, on_refusal=requestfailures.unread)
 
 
 def port_problem(host: str, port: int) -> str:

@@ -339,7 +339,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["ocpi_hub.exchange.renderers.EnvelopeRenderer"],
     "DEFAULT_PARSER_CLASSES": [],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "ocpi_hub.exchange.renderers.AlwaysJSON",
-    "EXCEPTION_HANDLER": "ocpi_hub.exchange.exceptions.to_envelope",
+    "EXCEPTION_HANDLER": "ocpi_hub.exchange.requestfailures.to_envelope",
     "UNAUTHENTICATED_USER": None,
     "UNAUTHENTICATED_TOKEN": None,
 }

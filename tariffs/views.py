@@ -33,6 +33,8 @@ class TariffsReceiver(ReceiverView):
         if self.route.to is None:
             # After the commit: the search may take a second.
             response.message = still_named(address)
+            if response.message:
+                self.report("object.still_in_use", address, response.message)
         return response
 
     def publish(self, address: Address, stored: Stored, body: bytes | None) -> None:

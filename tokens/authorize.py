@@ -15,9 +15,9 @@ from typing import NamedTuple
 from django.conf import settings
 from django.db.models import Q
 
-from ocpi_hub.exchange import grants, relay, transports
+from ocpi_hub.exchange import grants, relay, relayfailures, transports
 from ocpi_hub.exchange.exceptions import HubError, NotAnswered, NotConnected, NotFound, OCPIError
-from ocpi_hub.exchange.relay import Question
+from ocpi_hub.exchange.questions import Question
 from ocpi_hub.exchange.routing import Route
 from ocpi_hub.exchange.store import as_object
 from ocpi_hub.protocol import tokens as chapter
@@ -26,7 +26,7 @@ from ocpi_hub.protocol.codec import check, parse
 from ocpi_hub.protocol.envelope import StatusCode
 from ocpi_hub.protocol.headers import MessageIDs
 from ocpi_hub.protocol.types import PartyRef
-from tokens import providers
+from tokens import failures, providers
 from tokens.models import Authorization, Token, shortened
 from tokens.providers import Provider
 from tokens.replies import Info, Meaning, Reply, read
@@ -158,6 +158,7 @@ def meant(inquiry: Inquiry, listed: list[Token]) -> Token | None:
             "token %s (%s) is of %s at once; that of %s is taken, and one of them should change its uid",
             *(shortened(inquiry.uid), inquiry.type, ", ".join(owners), token.owner_key),
         )
+        failures.ambiguous(token, owners, inquiry.ids)
     return token
 
 
@@ -217,13 +218,18 @@ def ask(inquiry: Inquiry, provider: Provider, token: Token | None, seconds: floa
             f"{to} authorizes by its list alone, and that has no such token which it lets the hub allow",
             StatusCode.UNKNOWN_TOKEN,
         )
-    answer = relay.ask(
-        inquiry.route.leading_to(to, provider.party),
-        inquiry.question._replace(url=relay.below(provider.endpoint, inquiry.question)),
-        inquiry.ids,
-        timeout=provider.seconds if seconds is None else min(seconds, provider.seconds),
-    )
-    return read(answer, to, inquiry.uid, token.document if token else None)
+    route = inquiry.route.leading_to(to, provider.party)
+    question = inquiry.question._replace(url=relay.below(provider.endpoint, inquiry.question))
+    timeout = provider.seconds if seconds is None else min(seconds, provider.seconds)
+    answer = relay.ask(route, question, inquiry.ids, timeout=timeout)
+    try:
+        reply = read(answer, to, inquiry.uid, token.document if token else None)
+    except HubError as error:
+        error.answer = answer
+        relayfailures.unanswered(route, question, inquiry.ids, error, question.url)
+        raise
+    failures.remarked(route, question, inquiry.ids, answer, reply.remarks)
+    return reply
 
 
 def _told(decided: str, provider: PartyRef, reply: Reply) -> Outcome:

@@ -35,12 +35,20 @@ class Info(NamedTuple):
     reference: str = ""
 
 
+class Remark(NamedTuple):
+    """What is wrong with an answer that goes back all the same."""
+
+    kind: str  # of the error reports
+    text: str
+
+
 class Reply(NamedTuple):
     """A provider's answer, as it goes back to whoever asked."""
 
     answer: Answer
     meaning: Meaning
     info: Info | None = None
+    remarks: tuple[Remark, ...] = ()
 
 
 def read(answer: Answer, provider: PartyRef, uid: str, document: str | None = None) -> Reply:
@@ -52,12 +60,18 @@ def read(answer: Answer, provider: PartyRef, uid: str, document: str | None = No
         return Reply(answer, _meaning(answer.status_code or 0))
     raw = _info(answer, provider)
     _must_be_its_own(raw.get("token"), provider, uid)
+    remarks = []
     if raw.get("token") is None and document:
         logger.warning("%s authorized without the token, which the hub adds from its list", provider)
+        remarks.append(Remark("authorization.without_token", "its answer does not name the token"))
         raw = {**raw, "token": parse(document.encode())}
         answer = _with_data(answer, raw)
-    info = Info(raw["allowed"], _token(raw, provider), _reference(raw))
-    return Reply(answer, Meaning.ALLOWED if info.allowed == "ALLOWED" else Meaning.REFUSED, info)
+    token, fault = _token(raw, provider)
+    if fault:
+        remarks.append(Remark("authorization.faulty", str(fault)))
+    info = Info(raw["allowed"], token, _reference(raw))
+    meaning = Meaning.ALLOWED if info.allowed == "ALLOWED" else Meaning.REFUSED
+    return Reply(answer, meaning, info, tuple(remarks))
 
 
 def _meaning(status_code: int) -> Meaning:
@@ -76,7 +90,10 @@ def _info(answer: Answer, provider: PartyRef) -> dict[str, Any]:
             if allowed is not None
             else "without saying whether it is allowed"
         )
-        raise HubError(f"{provider} answered {told}; it is one of {', '.join(get_args(AllowedType))}")
+        raise HubError(
+            f"{provider} answered {told}; it is one of {', '.join(get_args(AllowedType))}",
+            cause="authorization.undecided",
+        )
     return raw
 
 
@@ -88,20 +105,22 @@ def _must_be_its_own(token: Any, provider: PartyRef, uid: str) -> None:
         if told is not None and str(told).upper() != value.upper():
             logger.error("%s authorized a token that is not the one asked about: another %s", provider, name)
             raise HubError(
-                f"{provider} answered about another token than it was asked about: its {name} differs"
+                f"{provider} answered about another token than it was asked about: its {name} differs",
+                cause="authorization.other_token",
             )
 
 
-def _token(raw: dict[str, Any], provider: PartyRef) -> chapter.Token | None:
-    """What is wrong elsewhere in the answer is for the operator to judge, and noted here."""
+def _token(raw: dict[str, Any], provider: PartyRef) -> tuple[chapter.Token | None, InvalidObject | None]:
+    """The token, and what is wrong with the answer, which is for the operator to judge."""
     try:
-        return check(raw, chapter.AuthorizationInfo).token
-    except InvalidObject as fault:
-        logger.warning("%s authorized with a fault at %s; it is relayed as it came", provider, fault.place)
+        return check(raw, chapter.AuthorizationInfo).token, None
+    except InvalidObject as found:
+        fault = found
+    logger.warning("%s authorized with a fault at %s; it is relayed as it came", provider, fault.place)
     try:
-        return check(raw.get("token"), chapter.Token)
+        return check(raw.get("token"), chapter.Token), fault
     except InvalidObject:
-        return None
+        return None, fault
 
 
 def _reference(raw: dict[str, Any]) -> str:

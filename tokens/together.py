@@ -11,6 +11,7 @@ from typing import TypeVar
 from django.conf import settings
 from django.db import connection
 
+from ocpi_hub.errorreports.occurrences import note
 from ocpi_hub.exchange.exceptions import HubError, NotAnswered, OCPIError
 
 logger = logging.getLogger(__name__)
@@ -56,8 +57,9 @@ def _run(work: Work[T], until: float) -> T | OCPIError:
         return work(left) if left > 0 else _too_late()
     except OCPIError as error:
         return error
-    except Exception:  # one of several: the others go on
+    except Exception as error:  # one of several: the others go on
         logger.exception("a provider was not asked, by a fault of the hub")
+        note("hub.fault", None, "tokens", f"a provider was not asked to authorize: {type(error).__name__}")
         return HubError("the hub failed on asking this party")
     finally:
         connection.close()

@@ -46,7 +46,9 @@ class TokensSender(SenderView):
         body = authorize.references(self.request.body)
         self.must_be_an_operator()
         self.must_name_a_provider()
-        return Inquiry(self.route, uid, self.variant(), self.question(body=body, hidden=uid), self.ids)
+        return Inquiry(
+            self.route, uid, self.variant(), self.question(body=body, area="authorization"), self.ids
+        )
 
     def must_be_an_operator(self) -> None:
         """Whoever gets no tokens gets none here: an answer has the whole of one."""

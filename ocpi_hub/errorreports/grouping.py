@@ -18,7 +18,7 @@ from ocpi_hub.errorreports.models import ErrorReport, Failure, Occurrence, State
 KEPT = 200
 KEPT_A_MINUTE = 20
 
-_SAMPLE = [field.name for field in Failure._meta.get_fields()]  # a report's newest failure
+_SAMPLE = [field.name for field in Failure._meta.local_fields]  # a report's newest failure
 _REOPENS = "r.state = 'RESOLVED' AND excluded.last_seen_at > r.state_at"
 
 

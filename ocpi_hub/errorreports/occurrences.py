@@ -20,6 +20,7 @@ from ocpi_hub.protocol.masking import masked, private_values
 logger = logging.getLogger(__name__)
 
 LONGEST_BODY = 8_000  # characters that are kept of a request or an answer
+LARGEST_CODE = 9_999
 LONGEST_TEXT = 1_000  # of a sentence, a URL or the name of an object
 MARGIN = 1_000  # characters behind the end are masked as well, or half a value would stand there
 LONGEST_WAITING = 64_000  # bytes of a body that wait to be masked; it may be longer, and 10,000 may wait
@@ -79,10 +80,20 @@ def write(failures: Iterable[Noted]) -> None:
     Reports stay locked until it ends, in one order for all: call it once in a transaction, as its last statement.
     """
     now = timezone.now()
-    grouping.write([cleaned(failure, now) for failure in failures], now)
+    grouping.write([_row(failure, now) for failure in failures], now)
 
 
 _writer = background.Writer("error reports", write)
+
+
+def _row(failure: Noted, now: datetime) -> grouping.Row:
+    """One that cannot be masked is told of without its words: whoever reports it must go on."""
+    try:
+        return cleaned(failure, now)
+    except Exception as error:
+        logger.exception("the evidence of a failure, %s, could not be masked", failure.kind)
+        text = f"what was sent and came back is left out: it could not be masked ({type(error).__name__})"
+        return cleaned(Noted(failure.kind, failure.platform_id, failure.module, text, at=failure.at), now)
 
 
 def cleaned(failure: Noted, now: datetime) -> grouping.Row:
@@ -107,8 +118,8 @@ def cleaned(failure: Noted, now: datetime) -> grouping.Row:
         at=failure.at or now,
         party=_text(failure.party)[:6],
         method=_text(evidence.method)[:10],
-        http_status=evidence.http_status,
-        status_code=evidence.status_code,
+        http_status=_code(evidence.http_status),
+        status_code=_code(evidence.status_code),
         correlation_id=_text(failure.ids.correlation_id)[:255] if failure.ids else "",
         request_id=_text(failure.ids.request_id)[:255] if failure.ids else "",
         **clean,
@@ -140,6 +151,11 @@ def _text(text: bytes | str | None) -> str:
     if isinstance(text, bytes):
         text = text.decode(errors="replace")
     return (text or "").replace("\x00", "�").encode(errors="replace").decode()
+
+
+def _code(code: int | None) -> int | None:
+    """Some partners answer with numbers that are no codes, and no column holds them."""
+    return code if code is not None and 0 <= code <= LARGEST_CODE else None
 
 
 def _cut(text: str, longest: int, shortened: bool) -> str:

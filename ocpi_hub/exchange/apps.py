@@ -46,6 +46,7 @@ class ExchangeConfig(AppConfig):
             checks,  # noqa: F401  # registers the system checks
             deadletters,
             gauges,
+            overdue,
             sweeper,
             tally,
             upkeep,
@@ -57,5 +58,6 @@ class ExchangeConfig(AppConfig):
         sweeper.every_round(digests.send)
         sweeper.every_round(deadletters.settle_strays)
         sweeper.every_round(upkeep.do_what_is_due)
+        sweeper.every_round(overdue.report)
         plan_upkeep()
         post_migrate.connect(make_ready, sender=self)

@@ -12,12 +12,13 @@ from django.db import InterfaceError, OperationalError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from ocpi_hub.errorreports.occurrences import note
 from ocpi_hub.exchange import callbacks
 from ocpi_hub.exchange.callbacks import Arrived
 from ocpi_hub.exchange.exceptions import InvalidParameters, NotFound, OCPIError, UnknownReceiver
 from ocpi_hub.exchange.models import Callback
 from ocpi_hub.exchange.ownedobject import OwnedObject, owned_models
-from ocpi_hub.exchange.relay import Question
+from ocpi_hub.exchange.questions import Question
 from ocpi_hub.exchange.renderers import answer
 from ocpi_hub.exchange.routing import Route, is_known
 from ocpi_hub.exchange.views import RoutedView
@@ -33,6 +34,7 @@ class AskingView(RoutedView):
     """The Receiver interface: the request goes on, with a response_url of the hub's."""
 
     role = Endpoint.Role.RECEIVER
+    area = "command"
     reply: ClassVar[Any]  # the Struct of a direct answer
     asked_role: ClassVar[str] = "CPO"
     asking_roles: ClassVar[tuple[str, ...]]  # whose customers this is about
@@ -72,6 +74,8 @@ class AskingView(RoutedView):
             self.noted(callback)
         except (OperationalError, InterfaceError) as error:
             logger.error("the answer to %s is not noted: the database does not answer: %s", callback, error)
+            text = f"the answer to {callback} is not noted: {type(error).__name__}"
+            note("hub.database", None, callback.module, text, ids=self.ids)
 
     def noted(self, callback: Callback) -> None:
         """The direct answer, or its absence, was written down."""
@@ -81,6 +85,7 @@ class ResultsView(RoutedView):
     """The Sender interface: results come to the addresses that the hub gave out."""
 
     role = Endpoint.Role.SENDER
+    has_secret_addresses = True  # whoever knows one may send a result
     results: ClassVar[dict[str, Any]]  # the Struct of a result, by what was asked
 
     def routed_by(self, request: Request) -> Route | None:

@@ -86,7 +86,8 @@ def refusal(to: PartyRef, seen: Seen, now: float) -> NotConnected:
     again = f"asks it again in {wait} s" if wait > 0 and not seen.probing else "is asking it again now"
     return NotConnected(
         f"{to} has not answered the last {seen.unanswered} requests, which its operator has to mend."
-        f" The hub {again}"
+        f" The hub {again}",
+        cause="held_back",
     )
 
 

@@ -14,7 +14,8 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from ocpi_hub.exchange import outbox, store
+from ocpi_hub.errorreports.occurrences import Evidence, note
+from ocpi_hub.exchange import deadlines, outbox, store
 from ocpi_hub.exchange.digests import digest_of
 from ocpi_hub.exchange.exceptions import NotFound, OCPIError
 from ocpi_hub.exchange.models import Callback, Message
@@ -77,6 +78,7 @@ def expect(
         correlation_id=ids.correlation_id,
         request=request[:MOST_KEPT],
         created_at=now,
+        awaited_until=now + deadlines.ANSWER_WITHIN,
         expires_at=last + timedelta(days=settings.HUB_CALLBACK_DAYS),
     )
 
@@ -103,10 +105,14 @@ def in_place(result: str, message: str, status_code: StatusCode = StatusCode.SUC
 # ------------------------------------------------------------------------------------------- the direct answer
 def answered(callback: Callback, answer: Answer, struct: Any) -> None:
     """Note the direct answer, whatever it is worth."""
-    reply = read_reply(answer.data, struct)
+    reply, now = read_reply(answer.data, struct), timezone.now()
+    result_follows = answer.ok and reply.result in ("", ACCEPTED)
+    if answer.ok and reply.problem:
+        _report(callback, answer, reply.problem)
     Callback.objects.filter(pk=callback.pk).update(
         status_code=answer.status_code,
-        answered_at=timezone.now(),
+        answered_at=now,
+        awaited_until=deadlines.result_due(now, reply.timeout) if result_follows else None,
         reply=answer.data.decode()[:MOST_KEPT],
         answer=reply.result[:20],
         timeout=reply.timeout,
@@ -116,7 +122,28 @@ def answered(callback: Callback, answer: Answer, struct: Any) -> None:
 
 def unanswered(callback: Callback, error: OCPIError) -> None:
     """Note why there is no direct answer. A result may come all the same: the receiver may have got the request."""
-    Callback.objects.filter(pk=callback.pk).update(status_code=error.status_code, problem=str(error))
+    Callback.objects.filter(pk=callback.pk).update(
+        status_code=error.status_code, problem=str(error), awaited_until=None
+    )
+
+
+def _report(callback: Callback, answer: Answer, problem: str) -> None:
+    evidence = Evidence(
+        request=callback.request,
+        http_status=answer.http_status,
+        status_code=answer.status_code,
+        answer=answer.body,
+        secrets=(callback.secret,),
+    )
+    note(
+        "command.unreadable_answer",
+        callback.receiver_id,
+        callback.module,
+        f"{callback}: {problem}",
+        party=callback.to_party,
+        evidence=evidence,
+        ids=MessageIDs("", callback.correlation_id),
+    )
 
 
 def read_reply(data: bytes, struct: Any) -> Reply:
@@ -151,9 +178,10 @@ def arrive(
         earlier = [digest_of(parse((row.body or "").encode())) for row in results_of(callback)]
         repeated = digest_of(raw) in earlier
         callback.results += 1
+        callback.awaited_until = None
         if not repeated:
             callback.result, callback.result_at = result.result, timezone.now()
-        callback.save(update_fields=["result", "result_at", "results"])
+        callback.save(update_fields=["result", "result_at", "results", "awaited_until"])
         accepted = callback.answer in ("", ACCEPTED)
         passed_on = accepted and not repeated and len(earlier) < MOST_RESULTS
         if passed_on:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Q, QuerySet
 
-from ocpi_hub.exchange import clock
+from ocpi_hub.exchange import clock, pullfailures
 from ocpi_hub.exchange.models import Listed, Pull
 from ocpi_hub.partners.models import Platform
 
@@ -45,6 +45,7 @@ def begin(wanted: Wanted, now: datetime) -> Pull:
     try:
         with transaction.atomic():
             left = list(wanted.pulls.filter(_cut_off(now)).select_for_update(skip_locked=True))
+            pullfailures.interrupted(row for row in left if row.state == Pull.State.RUNNING)
             goes_on = left[0] if left and _goes_on(left[0], wanted, now) else None
             for row in left:
                 if row is not goes_on:

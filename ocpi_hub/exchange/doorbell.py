@@ -10,6 +10,8 @@ import os
 import threading
 import time
 
+from ocpi_hub.exchange import hubfailures
+
 logger = logging.getLogger(__name__)
 
 PAUSE = 1.0  # seconds without trying after Redis did not answer
@@ -61,5 +63,6 @@ def _run() -> None:
             logger.warning(
                 "the workers were not rung, they find the work by their sweep: %s", type(error).__name__
             )
+            hubfailures.without_redis(f"the workers were not rung: {type(error).__name__}")
             time.sleep(PAUSE)
         time.sleep(QUIET)

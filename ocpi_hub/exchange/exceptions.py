@@ -25,6 +25,7 @@ from rest_framework.exceptions import APIException, MethodNotAllowed, Throttled
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from ocpi_hub.protocol.client import Answer
 from ocpi_hub.protocol.codec import InvalidObject, MalformedJSON
 from ocpi_hub.protocol.envelope import StatusCode
 
@@ -36,11 +37,18 @@ NOTHING_HERE = "there is nothing at this address; the version details list what 
 class OCPIError(Exception):
     http_status = 200
     status_code = StatusCode.CLIENT_ERROR
+    answer: Answer | None = None  # of a partner, for which the error stands
+    reported = False  # whether it is in the error reports already
 
-    def __init__(self, message: str, status_code: StatusCode | None = None, *, data: Any = None) -> None:
-        """`data` goes along with the error, where a module says so: the answer to a command, for one."""
+    def __init__(
+        self, message: str, status_code: StatusCode | None = None, *, data: Any = None, cause: str = ""
+    ) -> None:
+        """`data` goes along with the error, where a module says so: the answer to a command, for one.
+
+        `cause` says why a partner did not answer as it should (causes.py); empty: whoever asked is to blame.
+        """
         super().__init__(message)
-        self.data = data
+        self.data, self.cause = data, cause
         if status_code is not None:
             self.status_code = status_code
 

@@ -23,7 +23,9 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Coalesce
 
+from ocpi_hub.errorreports.occurrences import Evidence, Noted, note, write
 from ocpi_hub.exchange import clock, lanebreaker, presence, transports
+from ocpi_hub.exchange.causes import SECRET_UNREADABLE
 from ocpi_hub.exchange.presence import MOST_MISSED
 from ocpi_hub.exchange.verdicts import describe, jitter
 from ocpi_hub.logs import current_ids
@@ -137,6 +139,7 @@ def ask(platform_id: int, now: datetime | None = None) -> None:
         conclude(platform, sign, now or clock.now())
     except UnreadableSecret as error:
         logger.error("%s cannot be asked whether it is there: our token for it: %s", platform, error)
+        note(SECRET_UNREADABLE, platform.pk, "", f"it cannot be asked whether it is there: {error}", ids=ids)
     finally:
         current_ids.reset(mark)
 
@@ -164,6 +167,8 @@ def conclude(asked: Platform, sign: Sign, now: datetime) -> None:
         same = Platform.objects.registered().filter(pk=platform.pk, missed_probes=platform.missed_probes)
         if same.update(**_changes(platform, sign, finding, now)):
             _tell(platform, sign, finding)
+            if not sign.alive:
+                write([_missed(platform, sign, finding, now)])
 
 
 def _changes(platform: Platform, sign: Sign, finding: Finding, now: datetime) -> dict[str, object]:
@@ -179,6 +184,21 @@ def _changes(platform: Platform, sign: Sign, finding: Finding, now: datetime) ->
         since = platform.last_heard_at or platform.connected_at or now
         changes |= {"status": Status.OFFLINE, "offline_since": since}
     return changes
+
+
+def _missed(platform: Platform, sign: Sign, finding: Finding, now: datetime) -> Noted:
+    """As it goes into the error reports."""
+    is_offline = finding.goes_offline or platform.status == Status.OFFLINE
+    kind = "liveness.offline" if is_offline else "liveness.no_answer"
+    return Noted(
+        kind if sign.knows_us else "liveness.token_unknown",
+        platform.pk,
+        "",
+        f"asked for its versions, {finding.missed} in a row without success: {sign.text}",
+        evidence=Evidence("GET", platform.versions_url),
+        ids=current_ids.get(),
+        at=now,
+    )
 
 
 def _tell(platform: Platform, sign: Sign, finding: Finding) -> None:

@@ -9,11 +9,13 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
+from ocpi_hub.exchange import requestfailures
 from ocpi_hub.exchange.exceptions import NOTHING_HERE
 from ocpi_hub.journal import recording
-from ocpi_hub.logs import current_ids
+from ocpi_hub.logs import current_ids, current_private
 from ocpi_hub.protocol.envelope import StatusCode, envelope
 from ocpi_hub.protocol.headers import MessageIDs
+from ocpi_hub.protocol.masking import private_values
 
 logger = logging.getLogger(__name__)
 
@@ -41,9 +43,14 @@ class OCPIMiddleware:
         ids = MessageIDs.from_headers(request.headers)
         request.message_ids = ids  # type: ignore[attr-defined]
         mark = current_ids.set(ids)
+        hidden = current_private.set(lambda: private_values(request.body, path=request.get_full_path()))
         try:
-            response = in_envelope(self.get_response(request))
+            response = self.get_response(request)
+            if not is_json(response):
+                requestfailures.outside(request, response.status_code)
+                response = in_envelope(response)
         finally:
+            current_private.reset(hidden)
             current_ids.reset(mark)
         for name, value in ids.as_headers().items():
             response[name] = value
@@ -51,9 +58,13 @@ class OCPIMiddleware:
         return response
 
 
+def is_json(response: HttpResponseBase) -> bool:
+    return bool(response.get("Content-Type", "").startswith("application/json"))
+
+
 def in_envelope(response: HttpResponseBase) -> HttpResponseBase:
     """The response itself, or an envelope in its place when it is not JSON."""
-    if response.get("Content-Type", "").startswith("application/json"):
+    if is_json(response):
         return response
     status = response.status_code if response.status_code >= 400 else 404
     code = StatusCode.SERVER_ERROR if status >= 500 else StatusCode.CLIENT_ERROR

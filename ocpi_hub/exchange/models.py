@@ -268,6 +268,9 @@ class Callback(models.Model):
     problem = models.TextField(
         default="", blank=True, help_text="why there is no direct answer, or none that can be read"
     )
+    awaited_until = models.DateTimeField(
+        null=True, help_text="when it is reported that the answer, or then the result, has not come"
+    )
     result = models.CharField(max_length=20, default="", blank=True, help_text="the latest result")
     result_at = models.DateTimeField(null=True)
     results = models.PositiveIntegerField(default=0)
@@ -277,6 +280,9 @@ class Callback(models.Model):
         indexes = [
             models.Index(fields=["correlation_id"], name="callback_correlation"),
             models.Index(fields=["expires_at"], name="callback_expiry"),
+            models.Index(
+                fields=["awaited_until"], name="callback_awaited", condition=Q(awaited_until__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:

@@ -8,7 +8,8 @@ from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.db.models.functions import Now
 
-from ocpi_hub.exchange import deadletters, lanebreaker, receiverurls
+from ocpi_hub.errorreports.occurrences import write
+from ocpi_hub.exchange import deadletters, deliveryfailures, lanebreaker, receiverurls
 from ocpi_hub.exchange.models import Attempt, Delivery, Lane
 from ocpi_hub.exchange.parcels import is_kept
 from ocpi_hub.exchange.verdicts import Result, Verdict, jitter, next_attempt
@@ -54,12 +55,16 @@ def flush(
                 if item.result.receiver_url
             ]
         )
-        for item in done:
-            if item.result.verdict is not Verdict.DELIVERED:
-                _settle(lane, item, now)
+        failed = [item for item in done if item.result.verdict is not Verdict.DELIVERED]
+        given_up = {item.delivery.pk for item in failed if _settle(lane, item, now)}
         _put_back(unsent or [], now)
         lanebreaker.follow(
             lane, failures_before, any(lanebreaker.is_answer(item.result) for item in done), now
+        )
+        write(
+            noted
+            for item in failed
+            for noted in deliveryfailures.reported(*item, given_up=item.delivery.pk in given_up)
         )
     return True
 
@@ -138,13 +143,13 @@ def _renew(lane: Lane, delivered: list[int], claimed: list[int]) -> tuple[int, d
     return (row[0], row[1]) if row else None
 
 
-def _settle(lane: Lane, item: Done, now: datetime) -> None:
-    """A delivery that did not arrive: later again, given up, or no longer needed."""
+def _settle(lane: Lane, item: Done, now: datetime) -> bool:
+    """A delivery that did not arrive: later again, given up, or no longer needed. Whether it is given up."""
     delivery, result = item.delivery, item.result
     if result.verdict is Verdict.GONE:
         _end(delivery, Delivery.State.ABSORBED, result.outcome, now)
         deadletters.close(delivery, result.outcome, now)
-        return
+        return False
     decision = next_attempt(
         result, delivery.tries + 1, lane.platform.schedule, now, jitter(), endless=is_kept(delivery)
     )
@@ -153,11 +158,12 @@ def _settle(lane: Lane, item: Done, now: datetime) -> None:
         deadletters.keep(delivery, result, delivery.tries + 1, now)
         _make_sure(delivery)
         logger.warning("delivery %s to %s is given up: %s", delivery.pk, delivery.to_party, result.outcome)
-        return
+        return True
     changes = {"tries": delivery.tries + 1, "next_attempt_at": decision.at, "reason": result.outcome}
     if result.widen:
         changes |= {"key": delivery.parent_key, "path": "/".join(delivery.path.split("/")[:3])}
     _pending_again(delivery, changes)
+    return False
 
 
 def _pending_again(delivery: Delivery, changes: dict[str, object]) -> None:
@@ -224,3 +230,4 @@ def _in_doubt(delivery: Delivery, claimed_at: datetime) -> None:
     if same.filter(claimed_at=claimed_at).first():
         changes = {"next_attempt_at": Now(), "reason": "a worker ended while it was being sent"}
         _pending_again(delivery, changes)
+        write(deliveryfailures.interrupted(delivery))

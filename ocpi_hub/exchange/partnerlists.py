@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
 from django.utils import timezone
 
-from ocpi_hub.exchange import presence, transports
+from ocpi_hub.exchange import causes, presence, transports
 from ocpi_hub.exchange.routing import hub_party
 from ocpi_hub.exchange.verdicts import Verdict, judge
 from ocpi_hub.partners.models import Endpoint, Party, Platform
@@ -30,19 +30,20 @@ LONGEST_WAIT = timedelta(hours=1)
 class PullFailed(Exception):
     """The list could not be read to its end; the text says where it stopped and why.
 
-    `temporary` says that the same page may answer later.
+    `temporary` says that the same page may answer later. `cause` is the one of causes.py, where nothing that it was
+    raised from tells it.
     """
 
-    def __init__(self, text: str, *, temporary: bool = False) -> None:
+    def __init__(self, text: str, *, temporary: bool = False, cause: str = "") -> None:
         super().__init__(text)
-        self.temporary = temporary
+        self.temporary, self.cause = temporary, cause
 
 
 class CalledTooOften(PullFailed):
     """The partner asks to be called later; `wait` is how much."""
 
     def __init__(self, text: str, wait: timedelta) -> None:
-        super().__init__(text, temporary=True)
+        super().__init__(text, temporary=True, cause="rate_limited")
         self.wait = wait
 
 
@@ -139,7 +140,8 @@ class PartnerList:
         presence.missed(self.platform.pk)
         if resuming and result.verdict is Verdict.PERMANENT:
             raise PlaceGone
-        raise PullFailed(text, temporary=result.verdict is Verdict.TEMPORARY)
+        temporary = result.verdict is Verdict.TEMPORARY
+        raise PullFailed(text, temporary=temporary, cause=causes.of_answer(answer))
 
 
 def _within_bounds(wait: timedelta | None) -> timedelta:

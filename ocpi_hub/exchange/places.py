@@ -17,6 +17,8 @@ from ocpi_hub.exchange.exceptions import NotConnected
 from ocpi_hub.exchange.routing import Route
 from ocpi_hub.partners.models import Platform
 
+CROWDED = "crowded"  # as errorreports/catalogue/calls.py has it
+
 
 def has_room(running: int, limit: int, others: int, together: int) -> bool:
     """Whether one who has so many places may take another while others have so many of all."""
@@ -47,9 +49,13 @@ class Places:
     def _check(self, platform: Platform, sender: str, route: Route) -> None:
         beyond = 0 if self._between[platform.pk, sender] else platform.relays // 2
         if not self._has_room(self._for[platform.pk], platform.relays + beyond):
-            raise NotConnected(f"too many requests wait for {route.to} already; try again in a moment")
+            raise NotConnected(
+                f"too many requests wait for {route.to} already; try again in a moment", cause=CROWDED
+            )
         if not self._has_room(self._of[sender], settings.HUB_RELAYS_OF_ONE):
-            raise NotConnected("too many of your requests wait for other parties; try again in a moment")
+            raise NotConnected(
+                "too many of your requests wait for other parties; try again in a moment", cause=CROWDED
+            )
 
     def _has_room(self, running: int, limit: int) -> bool:
         return has_room(running, limit, self._taken - running, settings.HUB_RELAYS_TOGETHER)

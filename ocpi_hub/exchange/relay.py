@@ -6,24 +6,24 @@ the others nothing. Findings of ours never change what is relayed.
 """
 
 import logging
-import re
 import time
-from typing import NamedTuple
 from urllib.parse import parse_qs, quote, urljoin, urlsplit
 
 from django.core import signing
 
 from ocpi_hub import metrics
-from ocpi_hub.exchange import presence, transports
+from ocpi_hub.exchange import causes, presence, relayfailures, transports
 from ocpi_hub.exchange.breaker import Breakers
 from ocpi_hub.exchange.exceptions import HubError, InvalidParameters, NotAnswered, NotConnected, OCPIError
 from ocpi_hub.exchange.places import Places
+from ocpi_hub.exchange.questions import Question
 from ocpi_hub.exchange.routing import Route
 from ocpi_hub.exchange.verdicts import describe
 from ocpi_hub.partners.models import Party, Platform, Status
 from ocpi_hub.partners.secrets import UnreadableSecret
 from ocpi_hub.protocol.client import MEGABYTE, Answer, CallFailed, PlatformClient, TimedOut, Unreachable, join
 from ocpi_hub.protocol.headers import MessageIDs, Routing, next_link
+from ocpi_hub.protocol.masking import masked
 from ocpi_hub.protocol.types import PartyRef
 
 logger = logging.getLogger(__name__)
@@ -34,31 +34,20 @@ VIA = (
 )
 PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 
+AWAY = "not_connected"  # why a partner is not asked (errorreports/catalogue/calls.py)
+
 places, breakers = Places(), Breakers()
-
-
-class Question(NamedTuple):
-    """A request, as it is to reach the receiver: below its endpoint of the same module and interface."""
-
-    module: str
-    role: str
-    method: str
-    segments: tuple[str, ...] = ()
-    query: str = ""  # as it stands in the URL
-    body: bytes | None = None
-    url: str = ""  # in place of the endpoint and what is below it
-    hidden: str = ""  # what no log may show though the answer repeats it, such as the uid of a token
 
 
 def connected(party: Party) -> Platform:
     """The platform of a party that can be asked now. Raises NotConnected."""
     platform: Platform = party.platform
     if platform.status == Status.OFFLINE:
-        raise NotConnected(f"{party} is offline: it does not answer this hub for now")
+        raise NotConnected(f"{party} is offline: it does not answer this hub for now", cause=AWAY)
     if party.status != Status.CONNECTED and party.behind_hub:
-        raise NotConnected(f"{party} is {party.status} at the hub that it is behind")
+        raise NotConnected(f"{party} is {party.status} at the hub that it is behind", cause=AWAY)
     if platform.status != Status.CONNECTED or not platform.registered or not party.roles:
-        raise NotConnected(f"{party} is not connected to this hub")
+        raise NotConnected(f"{party} is not connected to this hub", cause=AWAY)
     return platform
 
 
@@ -81,6 +70,22 @@ def ask(
     It is one that may go back to whoever asked: an envelope, with HTTP 2xx, 400 or 404. The route is one of
     routing.towards(), for the module and role of the question.
     """
+    assert route.party is not None
+    try:
+        answer = _ask(route, question, ids, timeout, limit)
+    except OCPIError as error:
+        relayfailures.unanswered(route, question, ids, error, _address(route.party, question))
+        raise
+    if not answer.ok:
+        relayfailures.answered(route, question, ids, answer, _address(route.party, question))
+    return answer
+
+
+def _address(party: Party, question: Question) -> str:
+    return question.url or (below(str(party.endpoint), question) if party.endpoint else "")
+
+
+def _ask(route: Route, question: Question, ids: MessageIDs, timeout: float | None, limit: int) -> Answer:
     assert route.to is not None
     assert route.party is not None
     platform = connected(route.party)
@@ -89,7 +94,9 @@ def ask(
         client = transports.client_for(platform)
     except UnreadableSecret as error:
         logger.error("nothing can be relayed to %s: our token for it: %s", route.to, error)
-        raise HubError("the hub cannot call this party; its operator is told") from error
+        raise HubError(
+            "the hub cannot call this party; its operator is told", cause=causes.SECRET_UNREADABLE
+        ) from error
     answer = _call(client, platform, route, question, url, ids, timeout, limit)
     acceptable = _is_acceptable(answer)
     _measure(platform, question, "answered" if acceptable else "unusable", answer.duration)
@@ -103,7 +110,7 @@ def ask(
 def endpoint_of(party: Party, module: str, role: str) -> str:
     """Its URL of the interface. Raises HubError when it has no such (interpretations, P146)."""
     if party.endpoint is None:
-        raise HubError(f"{party} is connected, but offers no {module} {role} interface")
+        raise HubError(f"{party} is connected, but offers no {module} {role} interface", cause="no_interface")
     return str(party.endpoint)
 
 
@@ -161,11 +168,14 @@ def _measure(platform: Platform, question: Question, result: str, seconds: float
 
 
 def _unanswered(to: PartyRef, failure: CallFailed) -> OCPIError:
+    cause = causes.of_silence(failure)
     if isinstance(failure, TimedOut):
-        return NotAnswered(f"{to} did not answer in time, which its operator has to mend if it lasts")
+        return NotAnswered(
+            f"{to} did not answer in time, which its operator has to mend if it lasts", cause=cause
+        )
     if isinstance(failure, Unreachable):
-        return NotConnected(f"{to} cannot be reached, which its operator has to mend")
-    return HubError(f"{to} answered what cannot be read, which its operator has to mend")
+        return NotConnected(f"{to} cannot be reached, which its operator has to mend", cause=cause)
+    return HubError(f"{to} answered what cannot be read, which its operator has to mend", cause=cause)
 
 
 def _is_acceptable(answer: Answer) -> bool:
@@ -177,10 +187,17 @@ def _is_acceptable(answer: Answer) -> bool:
 
 def _refused(to: PartyRef, answer: Answer, platform: Platform, question: Question) -> OCPIError:
     """The error that stands for an answer whose 401 or 5xx would mean another thing to the caller."""
-    said = describe(answer, platform.token)
-    if question.hidden:
-        said = re.sub(re.escape(question.hidden), "…", said, flags=re.IGNORECASE)
-    logger.warning("a request to %s came to nothing: %s", to, said)
+    private = relayfailures.private_in(question)
+    logger.warning(
+        "a request to %s came to nothing: %s", to, masked(describe(answer, platform.token), private)
+    )
+    error = _standing_for(answer, to)
+    # What reads as a good answer is one that does not hold text.
+    error.cause, error.answer = causes.of_answer(answer) or "broken_answer", answer
+    return error
+
+
+def _standing_for(answer: Answer, to: PartyRef) -> OCPIError:
     if answer.http_status == 401:
         return NotConnected(f"{to} does not know this hub's token; its operator has to mend that")
     if not _is_text(answer.data):
@@ -231,6 +248,7 @@ def link_back(
             logger.warning(
                 "a Link of %s cannot be read: its %s end there for whoever asked", platform, module
             )
+            relayfailures.link_unreadable(platform, module, header)
         return None
     # What the partner has sent, no header of ours may be able to carry.
     query = quote(parts.query, safe=PRINTABLE)

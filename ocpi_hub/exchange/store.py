@@ -49,6 +49,8 @@ HAVE_IT_ALREADY = "the hub has exactly this already"
 class Contradiction(InvalidObject):
     """Something else came under the id of what never changes."""
 
+    kind = "object.contradicted"  # of the error reports
+
 
 def put(
     model: Model,

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from ocpi_hub.exchange import clock, lanebreaker, lanes, liveness, outbox, outcomes, pullplans
+from ocpi_hub.exchange import clock, hubfailures, lanebreaker, lanes, liveness, outbox, outcomes, pullplans
 from ocpi_hub.exchange.models import PullPlan
 from ocpi_hub.partners.directory import directory
 
@@ -98,8 +98,9 @@ def run_round(work: Callable[[], object]) -> None:
         return
     try:
         work()
-    except Exception:  # what one app does must not stop what others do
+    except Exception as error:  # what one app does must not stop what others do
         logger.exception("%s.%s failed; the next round tries again", work.__module__, work.__qualname__)
+        hubfailures.stopped(f"{work.__module__}.{work.__qualname__}", error)
     finally:
         lock.release()
         connection.close()
@@ -141,8 +142,9 @@ def _run() -> None:
                 _pool.submit(_logged, probe, platform_id)
             for work in rounds():
                 _pool.submit(run_round, work)
-        except Exception:  # the sweep must outlive any fault of a round
+        except Exception as error:  # the sweep must outlive any fault of a round
             logger.exception("a sweep failed; the next one follows")
+            hubfailures.stopped("a sweep", error)
         finally:
             connection.close()
 
@@ -150,5 +152,6 @@ def _run() -> None:
 def _logged(work: Callable[[int], object], platform_id: int) -> None:
     try:
         work(platform_id)
-    except Exception:  # a thread pool would swallow it
+    except Exception as error:  # a thread pool would swallow it
         logger.exception("work for platform %s stopped on a fault of the hub", platform_id)
+        hubfailures.stopped(work.__name__, error, platform_id)

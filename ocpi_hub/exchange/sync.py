@@ -16,7 +16,17 @@ from django.db import transaction
 from django.utils import timezone
 
 from ocpi_hub import metrics
-from ocpi_hub.exchange import clock, crawls, missing, outbox, refusals, store, upserts, vanishing
+from ocpi_hub.exchange import (
+    clock,
+    crawls,
+    missing,
+    outbox,
+    pullfailures,
+    refusals,
+    store,
+    upserts,
+    vanishing,
+)
 from ocpi_hub.exchange.models import Pull
 from ocpi_hub.exchange.ownedobject import OwnedObject, owned_models
 from ocpi_hub.exchange.partnerlists import CalledTooOften, Page, PartnerList, Place, PlaceGone, PullFailed
@@ -36,6 +46,8 @@ from ocpi_hub.exchange.verdicts import masked
 from ocpi_hub.partners.models import Endpoint, Party, Platform
 from ocpi_hub.protocol.codec import InvalidObject, MalformedJSON, check, normalise_times, parse
 from ocpi_hub.protocol.headers import MessageIDs
+from ocpi_hub.protocol.masking import masked as without
+from ocpi_hub.protocol.masking import private_values
 from ocpi_hub.protocol.types import PartyRef
 
 logger = logging.getLogger(__name__)
@@ -174,15 +186,19 @@ class _Run:
             pull.state = Pull.State.FAILED
             pull.error = f"page {self.list.read}: it took so long that another pull took over"
             logger.warning("%s stopped: %s", pull, pull.error)
+            pullfailures.interrupted([pull])
             return
         except CalledTooOften as asked:
             pull.state, pull.error = Pull.State.WAITING, str(asked)
             pull.resume_at = clock.now() + asked.wait
+            pullfailures.stopped(self.platform, pull, asked, self.ids)
         except PullFailed as failure:
             pull.state, pull.error, pull.finished_at = Pull.State.FAILED, str(failure), timezone.now()
             pull.next_url = pull.next_url if failure.temporary else ""
             logger.warning("%s stopped: %s", pull, failure)
+            pullfailures.stopped(self.platform, pull, failure, self.ids)
         except Exception as error:
+            pullfailures.stopped_by_us(pull, error, self.ids)
             error_text = f"a fault of the hub: {type(error).__name__}"
             Pull.objects.filter(pk=pull.pk, holder=pull.holder).update(
                 state=Pull.State.FAILED, error=error_text, finished_at=timezone.now()
@@ -233,7 +249,8 @@ class _Run:
             crawls.keep(pull)
         if pull.refused - sum(pull.for_others.values()) > MOST_REFUSED:
             raise PullFailed(
-                f"page {number}: more than {MOST_REFUSED} objects are refused, the last ones too"
+                f"page {number}: more than {MOST_REFUSED} objects are refused, the last ones too",
+                cause="too_many_refused",
             )
 
     # ------------------------------------------------------------------------------------------- storing
@@ -337,7 +354,7 @@ class _Run:
 
     def _contradict(self, pull: Pull, item: Taken, reason: str) -> None:
         document = item.incoming.document.encode()
-        self._refuse(pull, parse(document), document, reason)
+        self._refuse(pull, parse(document), document, reason, "object.contradicted")
         self.contradicted.add(item.mark)
 
     def _keep(self, pull: Pull, news: list[Taken]) -> list[int]:
@@ -360,7 +377,9 @@ class _Run:
             outbox.publish_many(messages)
         return written
 
-    def _refuse(self, pull: Pull, raw: Any, document: bytes, reason: str) -> None:
+    def _refuse(
+        self, pull: Pull, raw: Any, document: bytes, reason: str, kind: str = "object.refused"
+    ) -> None:
         pull.refused += 1
         token = self.platform.token
         reason = masked(reason, token)
@@ -371,8 +390,16 @@ class _Run:
                 pull.refused_keys.append(key)
         self.refusals.append({"id": name, "reason": reason})
         refusals.note(self.platform, self.model.module, name, reason, document)
+        self._report(kind, name, reason, document)
         if pull.refused <= MOST_LOGGED:
-            logger.warning("%s %s of %s is refused: %s", self.model.module, name, self.party, reason)
+            text = f"{self.model.module} {name} of {self.party} is refused: {reason}"
+            logger.warning("%s", without(text, private_values(document)))
+
+    def _report(self, kind: str, name: str, reason: str, document: bytes) -> None:
+        pullfailures.refused(
+            kind, self.platform, self.model.module, reason,
+            party=self.party.key, name=name, document=document, ids=self.ids,
+        )  # fmt: skip
 
     def _note_others(self, pull: Pull) -> None:
         """One line for each party that the hub does not know; what was listed for it is not kept."""
@@ -383,4 +410,5 @@ class _Run:
             name = f"all for {audience}"
             self.refusals.append({"id": name, "reason": reason})
             refusals.note(self.platform, self.model.module, name, reason, b"", times=count)
+            self._report("object.unknown_party", name, reason, b"")
             logger.warning("%s of %s: %s", self.model.module, self.party, reason)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from django.db import connection, transaction
 
+from ocpi_hub.errorreports.occurrences import note
 from ocpi_hub.exchange.models import Tally
 from ocpi_hub.exchange.ownedobject import OwnedObject, owned_models
 from ocpi_hub.exchange.visibility import SETTLED, Condition, Visible
@@ -121,6 +122,8 @@ def compare() -> int:
             abs(count),
             "low" if count > 0 else "high",
         )
+        text = f"that of {owner} for {audience or 'every fitting role'} was {-count:+d} off"
+        note("hub.totals", None, module, text, party=owner)
     return len(found)
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from django.db import connection
 from django.utils import timezone
 
+from ocpi_hub.exchange import hubfailures
 from ocpi_hub.exchange.models import Upkeep
 
 logger = logging.getLogger(__name__)
@@ -58,8 +59,9 @@ def _do(chore: Chore) -> bool:
     began_at = timezone.now()
     try:
         chore.work()
-    except Exception:  # of any kind: the others are done all the same
+    except Exception as error:  # of any kind: the others are done all the same
         logger.exception("the upkeep %r failed; it is tried again in %s", chore.name, AGAIN)
+        hubfailures.stopped(f"the upkeep {chore.name!r}", error)
         Upkeep.objects.filter(name=chore.name).update(due_at=timezone.now() + AGAIN)
         return False
     Upkeep.objects.filter(name=chore.name).update(due_at=began_at + chore.every)

@@ -135,7 +135,7 @@ NO_ENDPOINT = "no endpoint"
 UNREADABLE = "our token unreadable"
 HUB_FAULT = "fault of the hub"
 
-_FAILURES: dict[type[CallFailed], str] = {
+SILENCE: dict[type[CallFailed], str] = {
     Unreachable: "unreachable",
     TimedOut: "timed out",
     RefusedAddress: "address refused",
@@ -160,7 +160,7 @@ def cause(answer: Answer) -> str:
 
 
 def cause_of_silence(failure: CallFailed) -> str:
-    return next((text for kind, text in _FAILURES.items() if isinstance(failure, kind)), "no answer")
+    return next((text for kind, text in SILENCE.items() if isinstance(failure, kind)), "no answer")
 
 
 def masked(text: str, token: str) -> str:

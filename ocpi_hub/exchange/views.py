@@ -12,7 +12,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from ocpi_hub.exchange import outbox, presence, relay, store, upserts
+from ocpi_hub.errorreports.occurrences import Evidence, note
+from ocpi_hub.exchange import outbox, presence, relay, relayfailures, store, upserts
 from ocpi_hub.exchange.exceptions import (
     NOTHING_HERE,
     HubError,
@@ -24,7 +25,7 @@ from ocpi_hub.exchange.exceptions import (
 )
 from ocpi_hub.exchange.ownedobject import Address, OwnedObject
 from ocpi_hub.exchange.pagination import Query, page
-from ocpi_hub.exchange.relay import Question
+from ocpi_hub.exchange.questions import Question
 from ocpi_hub.exchange.renderers import Documents, answer
 from ocpi_hub.exchange.routing import Route, from_whom, must_exchange, to_whom, towards
 from ocpi_hub.exchange.upserts import Stored
@@ -35,6 +36,7 @@ from ocpi_hub.protocol.client import MEGABYTE, Answer, CallFailed
 from ocpi_hub.protocol.codec import InvalidObject
 from ocpi_hub.protocol.envelope import StatusCode
 from ocpi_hub.protocol.headers import MessageIDs, Routing
+from ocpi_hub.protocol.masking import masked, private_values
 from ocpi_hub.protocol.types import PartyRef
 
 logger = logging.getLogger(__name__)
@@ -99,6 +101,7 @@ class RoutedView(OCPIView):
     module: ClassVar[str] = ""
     role: ClassVar[str]  # which interface it is
     routed: ClassVar[bool] = True
+    area = "relay"  # of the catalogue of failures: what it means that nobody answers
     route: Route
     relayed = False  # whether the answer is the receiver's
 
@@ -141,6 +144,7 @@ class RoutedView(OCPIView):
             tuple(self.segments()),
             self.request.META.get("QUERY_STRING", ""),
             self.request.body or None,
+            area=self.area,
         )
         return asked._replace(**changes)
 
@@ -152,11 +156,15 @@ class RoutedView(OCPIView):
 
     def pass_back(self, found: Answer, headers: dict[str, str] | None = None) -> Response:
         """The receiver's answer: its codes, message and data."""
+        message = found.status_message
+        if message and not found.ok and self.route.party:
+            # Some partners repeat our token in their complaint, and that is nothing for whoever asked.
+            message = masked(message, relayfailures.tokens_of(self.route.party.platform))
         return answer(
             found.data or None,
             http_status=found.http_status,
             status_code=found.status_code or StatusCode.HUB_ERROR,
-            message=found.status_message,
+            message=message,
             headers=headers,
         )
 
@@ -288,6 +296,7 @@ class SenderView(ObjectView):
         )
         if len(kept) < len(listed):
             logger.warning("%s listed %s of others to %s", self.route.to, self.module, self.route.sender)
+            relayfailures.others_listed(self.route, self.question(), self.ids, len(listed) - len(kept))
             headers.pop("X-Total-Count", None)
         return answer(kept, http_status=found.http_status, message=found.status_message, headers=headers)
 
@@ -401,18 +410,32 @@ class ReceiverView(ObjectView):
         except (InvalidObject, OCPIError) as fault:
             self.not_kept(address, audience, body, fault)
             return None
-        except DatabaseError:
+        except DatabaseError as error:
             # By now the receiver has it, so whoever sent it hears what the receiver said.
             logger.exception(
                 "%s of %s for %s is not kept: a fault of the hub", self.module, address.owner, audience
             )
+            text = f"what {address.owner} sent to {audience} is not kept: {type(error).__name__}"
+            note("hub.fault", self.platform.pk, self.module, text, party=address.owner.key, ids=self.ids)
             return None
         return stored
 
     def not_kept(self, address: Address, audience: str, body: bytes, fault: Exception) -> None:
         """What went to one party is something that the hub itself would refuse."""
         # Not by its id: that of a token says who charges where.
-        logger.info("%s of %s for %s is not kept: %s", self.module, address.owner, audience, fault)
+        said = masked(str(fault), private_values(body, path=f"/{self.module}/{address.path}"))
+        logger.info("%s of %s for %s is not kept: %s", self.module, address.owner, audience, said)
+        if isinstance(fault, InvalidObject):
+            self.report("object.not_kept", address, f"sent to {audience}: {fault}", body)
+
+    def report(self, kind: str, address: Address, text: str, body: bytes = b"") -> None:
+        """A failure that whoever sent the object does not hear of, for the error reports."""
+        evidence = Evidence(self.request.method or "", request=body)
+        owner = address.owner.key
+        note(
+            kind, self.platform.pk, self.module, text,
+            party=owner, subject=address.path, evidence=evidence, ids=self.ids,
+        )  # fmt: skip
 
     # --------------------------------------------------------------------------------------- whose it is
     def address(self) -> Address:

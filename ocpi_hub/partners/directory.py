@@ -15,6 +15,8 @@ from typing import TypeVar
 import psycopg
 from django.db import connection, connections
 
+from ocpi_hub.partners import alarms
+
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
@@ -112,6 +114,7 @@ class Directory:
         """Once: behind a pooler that swallows notifications it is so for good."""
         if not self._missed:
             logger.warning("changes of partners are not heard of, every request asks anew: %s", error)
+            alarms.tell("hub.notifications", f"every request asks anew: {type(error).__name__}")
         self._missed = True
 
     def _heard(self, listening: "psycopg.Connection[object]", word: str | None, seconds: float) -> bool:

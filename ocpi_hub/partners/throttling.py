@@ -15,6 +15,7 @@ from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
+from ocpi_hub.partners import alarms
 from ocpi_hub.partners.models import Platform
 
 logger = logging.getLogger(__name__)
@@ -91,6 +92,9 @@ class PartnerQuota(BaseThrottle):
         except redis.RedisError as error:
             cls.paused_until = time.monotonic() + REDIS_PAUSE
             logger.warning("quotas are not counted for %s s: Redis did not answer (%s)", REDIS_PAUSE, error)
+            alarms.tell(
+                "hub.redis", f"quotas are not counted for {REDIS_PAUSE:.0f} s: {type(error).__name__}"
+            )
             return None
         return int(count)
 
@@ -145,7 +149,11 @@ class Bulkhead:
                 del self._running[platform_id]
 
 
+class TooManyAtOnce(Throttled):
+    pass
+
+
 bulkhead = Bulkhead(
     "HUB_CONCURRENT_REQUESTS",
-    lambda: Throttled(wait=1, detail="too many of your requests are being worked on at once"),
+    lambda: TooManyAtOnce(wait=1, detail="too many of your requests are being worked on at once"),
 )

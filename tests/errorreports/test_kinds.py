@@ -1,9 +1,12 @@
 """The catalogue of what can fail: complete, and in words that one understands at night."""
 
 import re
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 
+from ocpi_hub.errorreports.catalogue.calls import AREAS, CAUSES
 from ocpi_hub.errorreports.checks import kinds_are_complete
 from ocpi_hub.errorreports.kinds import KINDS, Who, kind_of
 
@@ -37,3 +40,30 @@ def test_what_a_partner_is_told_is_about_its_own_system(kind):
 def test_a_kind_of_another_version_says_so():
     assert kind_of("delivery.of_yore").title == "Delivery: of yore"
     assert "does not know" in kind_of("delivery.of_yore").meaning
+
+
+# ------------------------------------------------------------------------------------------------- the manual
+def table(heading):
+    """The rows below a heading of a table in the operator's manual, without their bars."""
+    text = (Path(settings.BASE_DIR) / "docs" / "operating.md").read_text()
+    below = text.partition(f"| {heading} |")[2].partition("\n\n")[0].splitlines()[2:]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in below]
+
+
+def test_the_manual_lists_every_kind_as_it_is():
+    everywhere = {area.name for area in AREAS}
+
+    assert table("area | what for") == [[f"`{area.name}`", area.tried] for area in AREAS]
+    assert table("cause | what | who must act | only in") == [
+        [
+            f"`{cause.name}`",
+            cause.title,
+            cause.who,
+            "" if set(cause.areas) == everywhere else ", ".join(cause.areas),
+        ]
+        for cause in CAUSES
+    ]
+    called = {f"{area.name}.{cause.name}" for area in AREAS for cause in CAUSES}
+    assert table("kind | what | who must act") == [
+        [f"`{kind.name}`", kind.title, kind.who] for kind in KINDS.values() if kind.name not in called
+    ]

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ocpi_hub import background
+from ocpi_hub.errorreports import occurrences
 from ocpi_hub.errorreports.grouping import KEPT, KEPT_A_MINUTE
 from ocpi_hub.errorreports.models import ErrorReport, Occurrence, StateChange
 from ocpi_hub.errorreports.occurrences import LONGEST_BODY, Evidence, Noted, note, write
@@ -230,3 +231,24 @@ def test_a_page_of_many_private_values_is_masked_and_short():
     assert report.answer.startswith('{"data": [{"uid": "***", "contract_id": "***"}, {"uid": "***"')
     assert "CARD" not in report.answer
     assert "MSP" not in report.answer
+
+
+def test_a_failure_that_cannot_be_masked_is_told_of_without_its_words(db, monkeypatch):
+    def masked(text, values):
+        if "LOC1" in text:
+            raise RecursionError("too deep")
+        return text
+
+    monkeypatch.setattr(occurrences, "masked", masked)
+    write([refused(text="LOC1 was refused"), refused(text="another one")])
+
+    assert set(Occurrence.objects.values_list("text", flat=True)) == {
+        "what was sent and came back is left out: it could not be masked (RecursionError)",
+        "another one",
+    }
+
+
+def test_a_number_that_is_no_code_is_left_out(db):
+    write([refused(evidence=Evidence(http_status=200, status_code=10**12))])
+
+    assert ErrorReport.objects.values_list("http_status", "status_code").get() == (200, None)

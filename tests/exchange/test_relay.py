@@ -14,7 +14,8 @@ from django.db import connection, transaction
 
 from ocpi_hub.exchange import relay, transports
 from ocpi_hub.exchange.exceptions import InvalidParameters
-from ocpi_hub.exchange.relay import Question, below, link_back, onward
+from ocpi_hub.exchange.questions import Question
+from ocpi_hub.exchange.relay import below, link_back, onward
 from ocpi_hub.exchange.routing import Route, towards
 from ocpi_hub.partners import throttling
 from ocpi_hub.partners.models import Endpoint, Platform
@@ -423,3 +424,14 @@ def test_an_unreadable_token_for_a_partner_is_4000_and_the_operators_to_mend(cpo
     assert answered.codes == (200, 4000)
     assert answered.message == "the hub cannot call this party; its operator is told"
     assert "nothing can be relayed to DE*MSP" in caplog.text
+
+
+# ------------------------------------------------------------------------------------------------------- secrets
+def test_our_token_that_a_partner_repeats_does_not_reach_whoever_asked(cpo, emsp):
+    sent = "token-of-msp and dG9rZW4tb2YtbXNw"
+    said = {"status_code": 2001, "status_message": f"{sent} are no good", "timestamp": "2026-03-01T12:00:00Z"}
+    emsp.answers.append(lambda request: httpx.Response(200, json=said))
+
+    answered = cpo.get("sender/tokens", **MSP)
+
+    assert (answered.codes, answered.message) == ((200, 2001), "*** and *** are no good")

@@ -423,7 +423,7 @@ def test_a_row_of_several_asked_names_whose_answer_went_back_and_whose_token_it_
 
 
 def test_rows_go_with_the_messages_of_their_time(cpo, emsp, settings):
-    settings.HUB_MESSAGE_DAYS = 10
+    settings.HUB_AUTHORIZATION_DAYS = 10
     for days in (9, 11):
         cpo.post(ASK)
         Authorization.objects.filter(pk=Authorization.objects.first().pk).update(
@@ -466,4 +466,4 @@ def test_nor_what_a_provider_says_about_it(cpo, emsp, caplog):
     emsp.answers.append(lambda request: httpx.Response(500, json=said))
 
     assert cpo.post(ASK, **to("DE*MSP")).codes == (200, 4000)
-    assert "a request to DE*MSP came to nothing: HTTP 500, 3000: no … in /cards/…" in caplog.text
+    assert "a request to DE*MSP came to nothing: HTTP 500, 3000: no *** in /cards/***" in caplog.text
