@@ -98,8 +98,9 @@ def after_it_took_the_lane(monkeypatch, emsp, stopped):
     ],
 )
 def test_a_worker_that_stood_still_longer_than_its_lease_changes_nothing_and_sends_nothing_more(
-    waiting, emsp, monkeypatch, stop, sent_twice
+    waiting, emsp, monkeypatch, settings, stop, sent_twice
 ):
+    settings.HUB_DRAIN_SLICE = 3600.0  # that its slice is over is not what holds it back
     stopped = Stopped(monkeypatch, emsp)
     stop(monkeypatch, emsp, stopped)
 
