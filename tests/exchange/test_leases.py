@@ -148,6 +148,15 @@ def test_a_worker_that_stood_still_at_the_end_of_its_slice_takes_nothing_back_fr
     assert states() == [("SENDING", 0)] * 3
 
 
+@pytest.mark.parametrize("lost", [{"holder": "another"}, {"held_until": datetime(2026, 3, 1, tzinfo=UTC)}])
+def test_who_holds_the_lane_no_longer_claims_nothing(waiting, emsp, lost):
+    lane = lanes._acquire(emsp.platform.pk)
+    Lane.objects.update(**lost)
+
+    assert lanes.claim(lane, clock.now()) == []
+    assert states() == [("PENDING", 0)] * 3
+
+
 def test_a_claim_that_is_renewed_while_it_is_looked_at_stays(waiting, emsp, monkeypatch):
     lane = lanes._acquire(emsp.platform.pk)
     claimed = lanes.claim(lane, clock.now())
