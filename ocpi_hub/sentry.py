@@ -39,7 +39,7 @@ def start(**more: Any) -> bool:
     from sentry_sdk.integrations.dedupe import DedupeIntegration
     from sentry_sdk.integrations.django import DjangoIntegration
     from sentry_sdk.integrations.excepthook import ExcepthookIntegration
-    from sentry_sdk.integrations.logging import LoggingIntegration, ignore_logger
+    from sentry_sdk.integrations.logging import LoggingIntegration
     from sentry_sdk.integrations.threading import ThreadingIntegration
     from sentry_sdk.utils import BadDsn
 
@@ -67,8 +67,6 @@ def start(**more: Any) -> bool:
             before_send=before_send,
             **more,
         )
-        # It repeats, without the fault itself, what was told of it a moment before.
-        ignore_logger("django.request")
     except BadDsn:
         logger.error("SENTRY_DSN cannot be read; faults of the hub are in the logs alone")
         return False
