@@ -5,12 +5,14 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
+from commands.models import Command
 from ocpi_hub import background
 from ocpi_hub.exchange import outbox
-from ocpi_hub.exchange.models import Attempt, Delivery, Message
+from ocpi_hub.exchange.models import Attempt, DeadLetter, Delivery, Message
 from ocpi_hub.journal.models import Look
 from sessions.models import Session
 from tests import examples
+from tests.partners import enveloped
 
 pytestmark = pytest.mark.django_db
 S1 = "receiver/sessions/NL/ABC/S1"
@@ -179,6 +181,22 @@ def test_it_is_reached_from_the_index_and_from_whatever_has_a_journey(operator, 
         "charging_sessions_session", Session.objects.get().pk
     )
     assert "<h2>Journey c1</h2>" in page(operator, q="sessions/NL/ABC/S1")
+
+
+def test_a_dead_letter_and_a_command_lead_there(operator, cpo, emsp, deliver):
+    emsp.answers.append(lambda request: enveloped(status_code=2001))
+    cpo.put(S1, examples.session(id="S1"), **IDS)
+    deliver()
+    emsp.post(
+        "receiver/commands/STOP_SESSION", examples.stop_session(session_id="S1"), **{"X-Correlation-ID": "c2"}
+    )
+
+    letter = operator.get(reverse("admin:exchange_deadletter_change", args=[DeadLetter.objects.get().pk]))
+    command = operator.get(reverse("admin:commands_command_change", args=[Command.objects.get().pk]))
+
+    url = reverse("admin:journey")
+    assert f'<a href="{url}?q=correlation%3Ac1">Journey</a>' in letter.content.decode()
+    assert f'<a href="{url}?q=correlation%3Ac2">Journey</a>' in command.content.decode()
 
 
 def test_nobody_changes_or_deletes_a_look(operator):

@@ -17,6 +17,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from ocpi_hub.exchange import deadletters
+from ocpi_hub.exchange.admin.journeys import link_to
 from ocpi_hub.exchange.admin.pages import ReadOnlyAdmin, link, list_link, pretty, short, table
 from ocpi_hub.exchange.models import DeadLetter, DeadLetterAction, DeadLetterEntry
 from ocpi_hub.partners.models import Platform
@@ -144,9 +145,10 @@ class DeadLetterAdmin(ReadOnlyAdmin):
 
     @admin.display(description="delivery")
     def origin(self, row: DeadLetter) -> SafeString:
-        return link(
+        attempts = link(
             "exchange_delivery", row.delivery_id, f"delivery {row.delivery_id}, with all its attempts"
         )
+        return format_html("{}; {}", attempts, link_to(row.delivery.message.correlation_id))
 
     @admin.display(description="what was done about it")
     def history(self, row: DeadLetter) -> SafeString:
