@@ -223,9 +223,13 @@ def _lives(file: Path) -> bool:
 
 
 def _read(file: Path) -> Figures:
+    """None of a file that is gone, or that a power cut left half written."""
     try:
         rows = msgspec.json.decode(file.read_bytes(), type=list[tuple[Key, float]])
     except FileNotFoundError:
+        return {}
+    except (OSError, msgspec.DecodeError) as error:
+        logger.warning("the figures in %s cannot be read: %s", file.name, error)
         return {}
     return dict(rows)
 

@@ -115,6 +115,20 @@ def test_whoever_starts_all_anew_begins_at_nought(tmp_path, counter):
     assert told(tmp_path) == {}
 
 
+@pytest.mark.parametrize("content", [b"", b"[[[", b'{"a": 1}', b"\xff\x00"])
+def test_a_file_that_a_power_cut_left_costs_its_figures_alone(tmp_path, counter, caplog, content):
+    counter.labels("a").inc(2)
+    process(tmp_path, alive=False).file.write_bytes(content)
+    process(tmp_path, ("a", 5), alive=False)
+
+    with caplog.at_level(logging.WARNING):
+        assert told(tmp_path) == {("hub_things_total", "a"): 7}
+        bury(tmp_path)
+
+    assert told(tmp_path) == {("hub_things_total", "a"): 7}
+    assert "cannot be read" in caplog.text
+
+
 def test_a_full_disk_costs_the_figures_and_nothing_else(tmp_path, counter, monkeypatch, caplog):
     ours = _Writing(tmp_path)
     counter.labels("a").inc(2)
