@@ -134,11 +134,14 @@ def test_without_a_plan_it_is_marked_as_missing_and_nothing_more(nights, plan):
 
 def test_full_pulls_in_quick_succession_count_as_one(nights, cpo):
     nights()
-    for minute in range(5):
-        at = BEGINNING + DAY + timedelta(minutes=minute)
-        sync.pull_platform(cpo.platform.pk, "locations", full=True, now=at)
+    Location.objects.update(changed_at=BEGINNING)
+    counts = []
+    for hours in (1, 11, 12, 13, 24):
+        sync.pull_platform(cpo.platform.pk, "locations", full=True, now=BEGINNING + DAY + hours * HOUR)
+        counts.append(row().missed_pulls)
+        Location.objects.update(changed_at=BEGINNING)
 
-    assert (row().missed_pulls, row().vanished) == (1, "")
+    assert counts == [1, 1, 2, 2, 3]
 
 
 def test_an_incremental_or_a_failed_pull_counts_for_nothing(nights, cpo):
