@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
-from ocpi_hub.exchange import crawls, outbox, store
+from ocpi_hub.exchange import crawls, outbox, pullfailures, store
 from ocpi_hub.exchange.models import Listed, Pull, PullPlan
 from ocpi_hub.exchange.ownedobject import OwnedObject, Vanished
 from ocpi_hub.exchange.upserts import Stored
@@ -99,6 +99,7 @@ def _is_believed(model: type[OwnedObject], pull: Pull, owner: str, policy: Polic
     if text not in pull.note:
         pull.note = f"{pull.note} {text}".strip()
         logger.warning("%s: %s", pull, text)
+        pullfailures.not_believed(pull, owner, text)
     return False
 
 

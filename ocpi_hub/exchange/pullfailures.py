@@ -49,6 +49,11 @@ def interrupted(pulls: Iterable[Pull]) -> None:
         note("pull.interrupted", pull.platform_id, pull.module, text, party=pull.party)
 
 
+def not_believed(pull: Pull, owner: str, text: str) -> None:
+    """Hardly anything of what an owner had was in its full list."""
+    note("pull.not_believed", pull.platform_id, pull.module, text, party=owner)
+
+
 def refused(
     kind: str,
     platform: Platform,

@@ -209,7 +209,7 @@ stopping = threading.Event()  # the worker is about to end
 def _go_on(plan: PullPlan) -> None:
     """After each page: keep the plan, or leave the rest to another worker."""
     if stopping.is_set():
-        raise PullFailed("the worker was stopped", temporary=True)
+        raise PullFailed("the worker was stopped", temporary=True, cause="interrupted")
     PullPlan.objects.filter(pk=plan.pk, holder=plan.holder).update(held_until=clock.now() + HELD_FOR)
 
 

@@ -7,6 +7,8 @@ import pytest
 from django.utils import timezone
 
 from locations.models import Location
+from ocpi_hub import background
+from ocpi_hub.errorreports.models import ErrorReport
 from ocpi_hub.exchange import planwords, pullplans, sweeper, sync
 from ocpi_hub.exchange.models import Pull, PullPlan
 from ocpi_hub.partners.models import Platform
@@ -283,6 +285,8 @@ def test_a_worker_that_is_stopped_leaves_the_rest_of_a_list_to_another(cpo, monk
 
     assert (cut_off.pull.state, cut_off.pull.error) == ("FAILED", "the worker was stopped")
     assert (gone_on.pull.pk, gone_on.pull.state, gone_on.pull.received) == (cut_off.pull.pk, "DONE", 3)
+    background.flush()
+    assert [report.kind for report in ErrorReport.objects.all()] == ["pull.interrupted"]
     assert len(cpo.calls) == 3
 
 

@@ -68,10 +68,21 @@ PULLS = (
         " mend them; ask us for the reasons.",
     ),
     Kind(
+        "pull.not_believed",
+        "A full list with hardly anything of what was there",
+        "The partner's full list has less than half of the objects that it had before. The hub keeps them all as they"
+        " are, in case the partner's server is at fault.",
+        Who.BOTH,
+        "Ask the partner whether the list is right. If it is, tick Believe the next full pull in its pull plan, and"
+        " pull everything now.",
+        "Your full list had less than half of the objects of your last one. The hub keeps the others for now. Please"
+        " look whether your list is complete, and tell us when it is.",
+    ),
+    Kind(
         "pull.interrupted",
         "A pull did not end by itself",
-        "The process that read the list ended, or took so long that another one took over. The next pull reads what"
-        " is missing.",
+        "The process that read the list ended, or took so long that another one took over. The next pull goes on where"
+        " it stood.",
         Who.NOBODY,
         "When it comes again without a restart of yours, look into the worker's log.",
     ),

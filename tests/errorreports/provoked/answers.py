@@ -91,6 +91,12 @@ def stands_still(stage: Stage) -> None:
     sync.pull_platform(stage.cpo.platform.pk, "locations")
 
 
+def lists_nothing_any_more(stage: Stage) -> None:
+    for listed in ([examples.location(id="LOC1"), examples.location(id="LOC2")], []):
+        stage.cpo.lists["locations"] = listed
+        sync.pull_platform(stage.cpo.platform.pk, "locations", full=True)
+
+
 def refused_object(stage: Stage) -> None:
     stage.emsp.lists["tokens"] = [stage.token(valid="yes", whitelist="SOMETIMES")]
     stage.pull_tokens()
@@ -318,6 +324,7 @@ PROVOKERS: dict[str, Callable[[Stage], object]] = {
     "relay.link_unreadable": links_to_nowhere,
     "pull.broken_list": lists_in_a_circle,
     "pull.too_many_refused": lists_what_is_broken,
+    "pull.not_believed": lists_nothing_any_more,
     "pull.interrupted": stands_still,
     "object.refused": refused_object,
     "object.contradicted": contradicted,
