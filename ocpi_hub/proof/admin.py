@@ -72,7 +72,8 @@ class ReconciliationAdmin(Confirmed, ReadOnlyAdmin):
             platform=OuterRef("platform"), module=OuterRef("module"), day=OuterRef("day"), state__in=UNFILLED
         )
         counted = its.order_by().values("platform").annotate(n=Count("pk")).values("n")
-        return super().get_queryset(request).annotate(open_gaps=Coalesce(Subquery(counted), 0))
+        rows: QuerySet[Any] = super().get_queryset(request)
+        return rows.annotate(open_gaps=Coalesce(Subquery(counted), 0))  # type: ignore[no-any-return]  # untyped in its stubs
 
     @admin.display(description="still held", ordering="held")
     def holds(self, row: Reconciliation) -> str:
@@ -175,7 +176,7 @@ class GapAdmin(Confirmed, ReadOnlyAdmin):
     actions = ["fill", "waive"]
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
-        return lookup == "day" or super().lookup_allowed(lookup, value, request)
+        return lookup == "day" or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]  # may be None
 
     @admin.display(description="object", ordering="path")
     def place(self, row: Gap) -> SafeString:
@@ -225,6 +226,7 @@ class GapAdmin(Confirmed, ReadOnlyAdmin):
 
     def _log(self, request: HttpRequest, rows: "QuerySet[Gap]", text: str) -> None:
         if rows.exists():
+            assert request.user.pk is not None  # the admin lets nobody in without a login
             LogEntry.objects.log_actions(request.user.pk, rows, CHANGE, change_message=text)
 
 
@@ -261,7 +263,7 @@ class RunAdmin(ReadOnlyAdmin):
         return short(row.error)
 
 
-class AskingForm(forms.ModelForm):
+class AskingForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's is not generic when it runs
     module = forms.ChoiceField(
         choices=lambda: [(name, name) for name, model in owned_models().items() if model.asked_back]
     )

@@ -247,7 +247,9 @@ def _step(run: Run) -> int:
     """One of so many is asked for, others each night, where there are very many."""
     first = _asking_window(run).since.date().isoformat()
     days = run.counts.get(run.module, {})
-    acknowledged = sum(counts.get(Status.ACKNOWLEDGED, 0) for day, counts in days.items() if day >= first)
+    acknowledged: int = sum(
+        counts.get(Status.ACKNOWLEDGED, 0) for day, counts in days.items() if day >= first
+    )
     return max(1, math.ceil(acknowledged / int(settings.HUB_PROOF_ASK_MOST)))
 
 
