@@ -27,6 +27,9 @@ _OF_AN_EVSE = {
 }
 # mod_tokens: {tokens}/{country_code}/{party_id}/{token_uid}, and {tokens}/{token_uid}/authorize.
 _IN_PATH = re.compile(r"/tokens/(?:[A-Za-z]{2}/[^/]{3}/([^/?#]+)|([^/?#]+)/authorize)", re.IGNORECASE)
+# As partners mistype it at one of the hub's interfaces: without the owner, or with more than belongs there.
+_ASTRAY = re.compile(r"/(?:sender|receiver)/tokens/([^?#\s]*)", re.IGNORECASE)
+_NO_UID = re.compile(r".{0,3}|authorize", re.IGNORECASE)
 _RAW = re.compile(
     r'"(uid|token|response_url|contract_id|visual_number|group_id|auth_id)"\s*:\s*"((?:[^"\\]|\\.)*)',
     re.IGNORECASE,
@@ -54,6 +57,8 @@ def _may_hold_a_secret(body: bytes | str) -> bool:
 def private_values(*bodies: bytes | str | None, path: str = "") -> set[str]:
     """What is to be masked: driver's tokens, credentials tokens and the secret ends of response_urls."""
     found = {unquote(uid) for match in _IN_PATH.finditer(path) for uid in match.groups() if uid}
+    segments = [unquote(text) for match in _ASTRAY.finditer(path) for text in match[1].split("/")]
+    found |= {segment for segment in segments if not _NO_UID.fullmatch(segment)}
     for body in bodies:
         if body:
             found |= {value for _, value in _named(body)}

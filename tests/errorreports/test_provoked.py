@@ -12,10 +12,10 @@ from ocpi_hub import background
 from ocpi_hub.errorreports.kinds import KINDS
 from ocpi_hub.errorreports.models import ErrorReport, Occurrence
 from ocpi_hub.logs import LineFormatter
-from tests.errorreports.provoked import answers, calls, requests
+from tests.errorreports.provoked import answers, calls, hub, requests
 from tests.errorreports.provoked.stage import Stage
 
-PROVOKERS = calls.PROVOKERS | requests.PROVOKERS | answers.PROVOKERS
+PROVOKERS = calls.PROVOKERS | requests.PROVOKERS | answers.PROVOKERS | hub.PROVOKERS
 
 # What comes along with the failure, because it is one as well.
 BESIDES = {

@@ -68,3 +68,19 @@ def test_secrets_are_what_no_reader_may_see():
 
     assert secret_values(credentials, command.encode(), None) == {"c2VjcmV0", "77aa"}
     assert secret_values(json.dumps(TOKEN)) == set()
+
+
+@pytest.mark.parametrize(
+    ("path", "private"),
+    [
+        ("/ocpi/2.2.1/receiver/tokens/04A1B2C3D4", {"04A1B2C3D4"}),
+        ("/ocpi/2.2.1/receiver/tokens/DE-MSP/04A1B2C3D4?type=RFID", {"DE-MSP", "04A1B2C3D4"}),
+        ("/ocpi/2.2.1/receiver/tokens//DE/MSP/04A1B2C3D4/", {"04A1B2C3D4"}),
+        ("/ocpi/2.2.1/receiver/tokens/DE/MSP/04%20A1/x", {"04 A1"}),
+        ("/ocpi/2.2.1/sender/tokens/authorize/04A1B2C3D4", {"04A1B2C3D4"}),
+        ("/ocpi/2.2.1/sender/tokens?offset=1000", set()),
+        ("/ocpi/2.2.1/receiver/locations/NL/ABC/LOC12345", set()),
+    ],
+)
+def test_the_uid_is_found_where_a_partner_mistypes_its_address(path, private):
+    assert private_values(path=path) == private
