@@ -15,7 +15,7 @@ Document = dict[str, Any]
 # Before now, so that no clock finds it ahead, and late enough for lists that go back some days only.
 BEGIN = datetime.now(UTC).replace(microsecond=0) - timedelta(days=1)
 STATUSES = ("AVAILABLE", "CHARGING", "BLOCKED")
-CHANGES_OF_A_SESSION = 4  # then its CDR follows
+CHANGES_OF_A_SESSION = 3  # then its CDR follows
 
 
 class Change(NamedTuple):

@@ -23,7 +23,7 @@ OPERATOR = ("--count", "0")
 PROVIDER = ("--tokens", "0")
 CAST = {
     "abc": Member("cpo", ("NL-ABC",), OPERATOR),
-    "msp": Member("emsp", ("DE-MSP",), PROVIDER),
+    "msp": Member("emsp", ("DE-MSP",), (*PROVIDER, "--strict-cdrs")),
     "duo": Member("emsp", ("IT-AAA", "IT-BBB"), (*PROVIDER, "--strict-cdrs")),
     "pul": Member("emsp", ("ES-PUL",), PROVIDER),
     "one": Member("cpo", ("BE-ONE", "BE-TWO"), OPERATOR),
