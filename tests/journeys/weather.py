@@ -4,6 +4,7 @@ import os
 import random
 import signal
 import threading
+import time
 from collections import Counter
 from typing import Any
 
@@ -21,12 +22,15 @@ FAULTS: tuple[tuple[int, dict[str, Any]], ...] = (
     (3, {"cut": True}),
     (3, {"cut": "after"}),
     (3, {"cut": "half"}),
+    (2, {"cut": "half", "module": "cdrs"}),
+    (2, {"cut": "after", "module": "cdrs"}),
     (1, {"silent": True}),
     (1, {"drip": 0.3}),
     (1, {"away": 3}),
 )
 STOPPED = 2.0  # seconds that a process hangs as a whole
 PAUSE = 1.0  # seconds between two faults of one receiver, at most
+LONGEST = 3.0  # seconds that a fault waits for requests
 MOST_TIMES = 4
 
 
@@ -54,12 +58,23 @@ class Weather:
     def _run(self, receiver: Simulated) -> None:
         chance = random.Random(f"{self.seed}/{receiver.party}/weather")
         while not self.over.wait(PAUSE * chance.random()):
+            self._let_it_be_met(receiver)
             if chance.random() < 0.02:
                 self._hang(receiver)
                 continue
             (fault,) = chance.choices([one for _, one in FAULTS], [often for often, _ in FAULTS])
             times = 1 if fault.keys() & {"silent", "drip"} else chance.randint(1, MOST_TIMES)
             self._tell(receiver, fault if "away" in fault else {**fault, "times": times})
+
+    def _let_it_be_met(self, receiver: Simulated) -> None:
+        """The last fault waits for requests that meet it, for a while."""
+        end = time.monotonic() + LONGEST
+        while time.monotonic() < end and not self.over.wait(PAUSE / 4):
+            try:
+                if receiver.control.get("faults").json() is None:
+                    return
+            except httpx.HTTPError:
+                continue
 
     def _tell(self, receiver: Simulated, fault: dict[str, Any]) -> bool:
         """Whoever is away does not hear it."""
