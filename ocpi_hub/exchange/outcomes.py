@@ -1,11 +1,12 @@
 """What came of deliveries, written down: finished, waiting again, given up, or no longer needed."""
 
 import logging
+import time
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models.functions import Now
 
 from ocpi_hub.errorreports.occurrences import write
@@ -16,6 +17,8 @@ from ocpi_hub.exchange.verdicts import Result, Verdict, jitter, next_attempt
 from ocpi_hub.partners.models import Platform
 
 logger = logging.getLogger(__name__)
+
+PAUSE = 0.5  # seconds between two tries to write down what came of deliveries
 
 
 def lease_of(platform: Platform) -> timedelta:
@@ -39,8 +42,23 @@ def flush(
 ) -> bool:
     """Write down results and attempts and renew the lease; False when the lane was lost to another drain.
 
-    `claimed` stay claimed, `unsent` wait again as they were.
+    `claimed` stay claimed, `unsent` wait again as they were. While PostgreSQL restarts, or ends us for a deadlock, it
+    is tried again: what was sent would else be in doubt, and be sent again when lease and claims have expired.
     """
+    end: float | None = None
+    while True:
+        try:
+            return _write(lane, done, claimed, unsent or [])
+        except OperationalError as error:
+            end = end or time.monotonic() + lease_of(lane.platform).total_seconds() / 2
+            if time.monotonic() > end:
+                raise
+            logger.warning("what came of deliveries to %s is not written yet: %s", lane.platform, error)
+            connection.close()
+            time.sleep(PAUSE)
+
+
+def _write(lane: Lane, done: list[Done], claimed: list[Delivery], unsent: list[Delivery]) -> bool:
     with transaction.atomic():
         delivered = [item.delivery.pk for item in done if item.result.verdict is Verdict.DELIVERED]
         renewed = _renew(lane, delivered, [delivery.pk for delivery in claimed])
@@ -57,7 +75,7 @@ def flush(
         )
         failed = [item for item in done if item.result.verdict is not Verdict.DELIVERED]
         given_up = {item.delivery.pk for item in failed if _settle(lane, item, now)}
-        _put_back(unsent or [], now)
+        _put_back(unsent, now)
         lanebreaker.follow(
             lane, failures_before, any(lanebreaker.is_answer(item.result) for item in done), now
         )

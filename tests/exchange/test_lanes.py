@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from locations.models import Location
@@ -152,6 +152,42 @@ def test_a_drain_that_lost_its_lane_does_not_go_on_in_the_name_of_the_new_holder
     assert states() == [SENDING, PENDING]
     assert Lane.objects.get().holder == "another"
     assert len(emsp.calls) == 1
+
+
+@pytest.fixture
+def restarts(monkeypatch):
+    """Of PostgreSQL, so many of them while a drain writes down what came of deliveries; the pauses in between."""
+    pauses, write, faults = [], outcomes._write, []
+
+    def interrupted(*args):
+        if faults:
+            raise faults.pop()
+        return write(*args)
+
+    monkeypatch.setattr(outcomes, "_write", interrupted)
+    monkeypatch.setattr(outcomes.connection, "close", lambda: None)
+    monkeypatch.setattr(outcomes.time, "sleep", pauses.append)
+    return lambda times: faults.extend([OperationalError("gone")] * times) or pauses
+
+
+def test_what_was_sent_is_written_down_when_postgresql_is_back(cpo, emsp, restarts):
+    push(cpo, "LOC1")
+    pauses = restarts(2)
+
+    assert lanes.drain(emsp.platform.pk) == 1
+
+    assert (states(), len(emsp.calls), pauses) == ([DELIVERED], 1, [outcomes.PAUSE] * 2)
+
+
+def test_a_drain_ends_when_postgresql_is_gone_for_half_its_lease(cpo, emsp, restarts, monkeypatch):
+    push(cpo, "LOC1")
+    restarts(2)
+    monkeypatch.setattr(outcomes, "lease_of", lambda platform: timedelta(seconds=-1))
+
+    with pytest.raises(OperationalError, match="gone"):
+        lanes.drain(emsp.platform.pk)
+
+    assert states() == [SENDING]
 
 
 def test_a_flush_renews_the_lease_and_the_claims_that_wait(cpo, emsp):
