@@ -6,7 +6,8 @@ from django.conf import settings
 from django.db.models import Q
 
 from cdrs.models import CDR
-from ocpi_hub.erasure import Driver, Fate, Form, Holding, harmless, holds, tells
+from ocpi_hub.erasure import Fate, Holding, harmless, holds, tells
+from ocpi_hub.pseudonyms import Driver, Form
 
 
 def of_driver(driver: Driver) -> Q:

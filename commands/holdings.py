@@ -2,7 +2,8 @@
 
 from django.db.models import Q
 
-from ocpi_hub.erasure import Fate, Form, Holding, harmless, holds
+from ocpi_hub.erasure import Fate, Holding, harmless, holds
+from ocpi_hub.pseudonyms import Form
 
 holds(
     Holding(

@@ -1,6 +1,7 @@
 """What Django's own tables and those of its scheduler hold of drivers (erasure.py)."""
 
-from ocpi_hub.erasure import Fate, Form, Holding, harmless, holds
+from ocpi_hub.erasure import Fate, Holding, harmless, holds
+from ocpi_hub.pseudonyms import Form
 
 holds(
     Holding(

@@ -9,13 +9,13 @@ from django.db.models import Q
 from django.db.models.functions import Upper
 from django.utils import timezone
 
-from ocpi_hub.erasure import ERASED
 from ocpi_hub.exchange.ownedobject import OwnedObject
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol import sessions as chapter
 from ocpi_hub.protocol.cdrs import token_owner
 from ocpi_hub.protocol.codec import InvalidObject, MalformedJSON, dump, parse
 from ocpi_hub.protocol.types import PartyRef
+from ocpi_hub.pseudonyms import ERASED
 from sessions import plausibility
 from sessions.periods import mark_of
 

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 
 from django.db.models import Q
 
-from ocpi_hub.erasure import Driver, Fate, Form, Holding, also_names, harmless, holds, tells
+from ocpi_hub.erasure import Fate, Holding, also_names, harmless, holds, tells
 from ocpi_hub.exchange.holdings import OPEN, UNTIL_DELIVERED, on_their_way, still_to_be_told
 from ocpi_hub.exchange.models import DeadLetter, Delivery
 from ocpi_hub.exchange.ownedobject import Address
 from ocpi_hub.exchange.removal import remove
 from ocpi_hub.protocol.types import PartyRef
+from ocpi_hub.pseudonyms import Driver, Form
 from tokens.models import Token
 
 COPIES = "copies of the token on its way to operators, of no use when it is gone"

@@ -4,9 +4,10 @@ import logging
 from collections.abc import Callable
 
 from ocpi_hub import erasure
-from ocpi_hub.erasure import Driver, Fate, Finding, Plan
+from ocpi_hub.erasure import Fate, Finding, Plan
 from ocpi_hub.exchange.models import Erasure
 from ocpi_hub.protocol.types import PartyRef
+from ocpi_hub.pseudonyms import Driver
 
 logger = logging.getLogger(__name__)
 

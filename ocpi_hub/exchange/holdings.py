@@ -2,9 +2,10 @@
 
 from django.db.models import Q
 
-from ocpi_hub.erasure import Driver, Fate, Form, Holding, harmless, holds
+from ocpi_hub.erasure import Fate, Holding, harmless, holds
 from ocpi_hub.exchange.models import Callback, Delivery, Message
 from ocpi_hub.exchange.ownedobject import owned_models
+from ocpi_hub.pseudonyms import Driver, Form
 
 OPEN = (Delivery.State.PENDING, Delivery.State.SENDING, Delivery.State.FAILED)
 UNTIL_DELIVERED = "their partners have them, or somebody discards what was given up"

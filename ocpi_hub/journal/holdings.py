@@ -1,6 +1,7 @@
 """What the journal holds of drivers (ocpi_hub/erasure.py)."""
 
-from ocpi_hub.erasure import Fate, Form, Holding, harmless, holds
+from ocpi_hub.erasure import Fate, Holding, harmless, holds
+from ocpi_hub.pseudonyms import Form
 
 holds(
     Holding(

@@ -2,9 +2,10 @@
 
 from django.db.models import Q
 
-from ocpi_hub.erasure import Driver, Fate, Form, Holding, harmless, holds
+from ocpi_hub.erasure import Fate, Holding, harmless, holds
 from ocpi_hub.exchange.ownedobject import Address
 from ocpi_hub.protocol.types import PartyRef
+from ocpi_hub.pseudonyms import Driver, Form
 
 TEXTS = {
     "Gap": {"reason": Form.TEXT, "note": Form.TEXT},

@@ -10,10 +10,11 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
-from ocpi_hub.erasure import Driver, Fate, Finding
+from ocpi_hub.erasure import Fate, Finding
 from ocpi_hub.exchange import erasing
 from ocpi_hub.exchange.admin.pages import ReadOnlyAdmin, table
 from ocpi_hub.exchange.models import Erasure
+from ocpi_hub.pseudonyms import Driver
 
 BECOMES = {Fate.DELETED: "deleted", Fate.REPLACED: "keeps a pseudonym", Fate.KEPT: "stays"}
 
