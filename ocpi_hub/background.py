@@ -125,6 +125,8 @@ class Writer(Generic[Row]):
             while self._waiting:
                 if not self._write_one():
                     time.sleep(PAUSE)
+                elif len(self._waiting) < self.batch:
+                    break  # under load some always wait; batches of a few would cost more than their rows
 
     def _write_one(self) -> bool:
         """One batch; False when the database is away, and the batch waits at its front again."""

@@ -128,3 +128,26 @@ def test_what_was_written_by_the_thread_makes_room_and_what_waits_for_the_databa
     writer.put("1234567890")
 
     assert writer.dropped == 0
+
+
+def test_under_load_rows_wait_for_others_and_are_written_together(writers):
+    """While a batch is written more rows come; they are no batch of their own before the time is over."""
+    batches, writing, done = [], threading.Event(), threading.Event()
+
+    def write(rows):
+        batches.append(list(rows))
+        if 1 in rows:
+            writer.put("fourth")
+            writing.set()
+        elif "last" in rows:
+            done.set()
+
+    writer = Writer("book", write, batch=3, every=60)
+    for row in (1, 2, 3):
+        writer.put(row)
+    assert writing.wait(10)
+    for row in ("fifth", "last"):
+        writer.put(row)
+
+    assert done.wait(10)
+    assert batches == [[1, 2, 3], ["fourth", "fifth", "last"]]
