@@ -127,8 +127,15 @@ def test_a_body_that_breaks_off_never_reaches_django() -> None:
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
-    asyncio.run(Server(lambda *_: pytest.fail("called"))(scope(), receive, send))
+    told: list[tuple[str, int, str]] = []
 
+    def hear(peer: str, scope: dict[str, Any], status: int, message: str) -> None:
+        told.append((peer, status, message))
+
+    server = Server(lambda *_: pytest.fail("called"), on_refusal=hear)
+    asyncio.run(server(scope(client=("192.0.2.7", "1")), receive, send))
+
+    assert told == [("192.0.2.7", 400, "The body broke off or is wrongly chunked")]
     assert sent[0]["status"] == 400
     assert json.loads(sent[1]["body"])["status_code"] == 2000
     assert refused() == before + 1
