@@ -79,7 +79,7 @@ relay_breaker_openings = Counter(
 )
 pulls = Counter(
     "hub_pulls",
-    "Runs through partners' lists: done or failed.",
+    "Runs through partners' lists: done, failed, or waiting because the partner asked to be called later.",
     (*PARTNER, "module", "result"),
     registry=registry,
 )
