@@ -198,6 +198,22 @@ def test_whoever_was_taken_over_stores_nothing_more(cpo):
     assert [row.state for row in Pull.objects.all()] == ["DONE"]
 
 
+def test_whoever_lost_a_pull_that_another_one_is_reading_stores_nothing_more(cpo):
+    cpo.lists["locations"], cpo.page_size = locations("A", "B", "C"), 1
+
+    def take_over(request):
+        if request.url.params.get("offset") == "1":
+            Pull.objects.update(holder="another")
+
+    cpo.answers.append(take_over)
+    late = pull(cpo, full=True)
+
+    assert (late.state, late.error) == ("FAILED", "page 2: it took so long that another pull took over")
+    assert list(Location.objects.values_list("object_id", flat=True)) == ["A"]
+    row = Pull.objects.get()
+    assert (row.state, row.holder, row.pages) == ("RUNNING", "another", 1)
+
+
 def test_one_that_lives_is_not_taken_over(cpo):
     cpo.lists["locations"], cpo.page_size = locations("A", "B", "C"), 1
     left = killed_at(cpo, "2")
