@@ -19,7 +19,6 @@ from ocpi_hub.protocol.headers import MessageIDs, Routing, next_link
 PAGE = 200  # objects we ask for; the partner gives fewer when it likes
 LIST_LIMIT = 20_000_000  # bytes of one page
 MOST_REPEATS = 20  # of a page whose list shrank while we read it
-TOO_MANY_REQUESTS = 429
 
 # What a partner that is called too often may ask us to wait before the next page.
 UNTOLD_WAIT = timedelta(seconds=60)  # where it does not say how long
@@ -135,7 +134,7 @@ class PartnerList:
             return answer
         result = judge(answer, timezone.now(), self.platform.token)
         text = f"page {self.read + 1}: {result.outcome}"
-        if answer.http_status == TOO_MANY_REQUESTS:
+        if result.asks_to_slow_down:
             raise CalledTooOften(text, _within_bounds(result.retry_after))
         presence.missed(self.platform.pk)
         if resuming and result.verdict is Verdict.PERMANENT:

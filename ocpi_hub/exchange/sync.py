@@ -67,11 +67,6 @@ class Report(NamedTuple):
     repairs: dict[str, int]
     refusals: list[dict[str, str]]
 
-    @property
-    def read_nothing(self) -> bool:
-        """Not even the first page, so that it may be tried again at once."""
-        return self.pull.state == Pull.State.FAILED and self.pull.pages == 0
-
 
 # --------------------------------------------------------------------------------------------- what to pull
 def sources(platform_id: int | None = None, module: str | None = None) -> list[tuple[Platform, str]]:

@@ -343,6 +343,13 @@ def test_a_partner_that_is_called_too_often_is_left_alone_so_long(cpo, headers, 
     assert len(cpo.calls) == calls
 
 
+@pytest.mark.parametrize(("headers", "state"), [({"Retry-After": "5"}, "WAITING"), ({}, "FAILED")])
+def test_a_partner_that_is_down_for_a_time_that_it_names_is_waited_for(cpo, headers, state):
+    cpo.answers.append(lambda request: httpx.Response(503, headers=headers))
+
+    assert pull(cpo, full=True).state == state
+
+
 def test_when_the_time_has_come_it_goes_on_where_it_was_asked_to_wait(cpo):
     cpo.lists["locations"], cpo.page_size = locations("A", "B", "C"), 1
     quota = [too_many(), too_many()]
