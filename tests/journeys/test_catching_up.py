@@ -16,7 +16,7 @@ from tests.journeys.redisserver import Redis
 pytestmark = pytest.mark.journey
 
 LOCATIONS, CHANGES = 8, 5
-LATEST_PARTITION = (
+NEWEST_DAY = (
     "SELECT max(inhrelid::regclass::text) FROM pg_inherits WHERE inhparent = 'exchange_attempt'::regclass"
     " AND inhrelid::regclass::text ~ '[0-9]$'"
 )
@@ -31,9 +31,10 @@ def hub(new_hub: MakeHub, redis: Redis) -> Hub:
     return hub
 
 
-def test_without_redis_and_beat_who_was_away_gets_the_present_state_once_and_is_read_from_before(
+def test_without_redis_and_beat_who_was_away_gets_the_present_state_and_is_read_from_before_the_outage(
     hub: Hub,
 ) -> None:
+    newest = the_coming_days_are_due(hub)
     cpo = hub.simulated("cpo", "NL-ABC", "--count", "0")
     neighbour = hub.simulated("emsp", "FR-XYZ", "--tokens", "0")
     emsp = hub.simulated("emsp", "DE-MSP", "--tokens", "5")
@@ -60,15 +61,15 @@ def test_without_redis_and_beat_who_was_away_gets_the_present_state_once_and_is_
     first = wait_until(lambda: asked_for_tokens(emsp), 60, "its Tokens are read again")[0]
     assert ocpi.parse_time(first) < went_away
     assert status(hub, emsp) == "CONNECTED"
+    wait_until(lambda: hub.sql(NEWEST_DAY) == [(newest,)], 60, "the coming days are prepared")
 
 
-def test_without_redis_and_beat_the_coming_days_are_prepared(hub: Hub) -> None:
-    ((newest,),) = hub.sql(LATEST_PARTITION)
+def the_coming_days_are_due(hub: Hub) -> str:
+    """As if an hour had passed and a day begun: the last day that is prepared is gone; its name."""
+    ((newest,),) = hub.sql(NEWEST_DAY)
     hub.sql(f"DROP TABLE {newest}")
-
-    hub.sql("UPDATE exchange_upkeep SET due_at = now()")  # as if an hour had passed
-
-    wait_until(lambda: hub.sql(LATEST_PARTITION) == [(newest,)], 60, "the day is there again")
+    hub.sql("UPDATE exchange_upkeep SET due_at = now()")
+    return str(newest)
 
 
 def change(cpo: Simulated, number: int) -> dict[str, Document]:
