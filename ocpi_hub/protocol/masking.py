@@ -116,7 +116,9 @@ def masker(values: Iterable[str]) -> Callable[[str], str]:
     if not forms:
         return str
     longest_first = "|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True))
-    pattern = re.compile(rf"(?<![A-Za-z0-9])(?:{longest_first})(?![A-Za-z0-9])", re.IGNORECASE)
+    # As in results%2FSECRET and \u002fSECRET: what ends in a letter there is no word that goes on.
+    begins = r"(?:(?<![A-Za-z0-9])|(?<=%[0-9A-Fa-f]{2})|(?<=\\u[0-9A-Fa-f]{4}))"
+    pattern = re.compile(rf"{begins}(?:{longest_first})(?![A-Za-z0-9])", re.IGNORECASE)
     return lambda text: pattern.sub(MASK, text)
 
 

@@ -13,6 +13,7 @@ from ocpi_hub.errorreports.kinds import KINDS
 from ocpi_hub.errorreports.models import ErrorReport
 from ocpi_hub.exchange import exceptions, requestfailures
 from ocpi_hub.exchange.callbacks import in_place
+from ocpi_hub.exchange.models import Callback
 from ocpi_hub.exchange.requestfailures import kind_of
 from ocpi_hub.logs import LineFormatter
 from ocpi_hub.partners.authentication import UNKNOWN_TOKEN
@@ -133,3 +134,55 @@ def test_an_error_that_names_what_it_met_does_not_name_the_drivers_token(emsp, l
     emsp.put(UID, examples.token())
 
     assert "KeyError: '*** of ***'" in log.text
+
+
+# ------------------------------------------------------------------------------------------- what stays hidden
+def columns():
+    background.flush()
+    report = ErrorReport.objects.get()
+    return " ".join([report.text, report.subject, report.url, report.request, report.answer])
+
+
+def test_the_uid_is_hidden_whatever_the_provider_calls_its_endpoint(cpo, emsp):
+    emsp.platform.endpoints.filter(module="tokens").update(url="https://msp.example/cards")
+    emsp.answers.append(lambda request: httpx.Response(500, text=f"no {request.url.path}, 04a1b2c3d4"))
+
+    assert cpo.post("sender/tokens/04A1B2C3D4/authorize", **to("DE*MSP")).codes == (200, 4000)
+    told = columns()
+    assert "https://msp.example/cards/***/authorize" in told
+    assert "04a1b2c3d4" not in told.lower()
+
+
+PROFILE = "receiver/chargingprofiles/SESSION1?duration=60&response_url="
+
+
+def test_a_response_url_in_a_query_is_hidden_from_the_reports(cpo, emsp):
+    cpo.answers.append(lambda request: httpx.Response(500, text=f"no {request.url.query.decode()}"))
+
+    secret = "https%3A%2F%2Fmsp.example%2Fresults%2Fonly-for-me"
+    assert emsp.get(f"{PROFILE}{secret}", **to("NL*ABC")).codes == (200, 4000)
+    callback = Callback.objects.get()
+    told = columns()
+    assert "chargingprofiles/SESSION1?duration=60&response_url=…" in told
+    assert callback.secret not in told
+    assert "only-for-me" not in told
+
+
+def test_so_it_is_where_the_hub_refuses_the_request(cpo, emsp):
+    secret = "https%3A%2F%2Fmsp.example%2Fresults%2Fonly-for-me"
+    assert cpo.get(f"{PROFILE}{secret}", **to("NL*ABC")).codes == (200, 2001)
+
+    told = columns()
+    assert "chargingprofiles/SESSION1?duration=60&response_url=…" in told
+    assert "only-for-me" not in told
+
+
+def test_the_address_of_a_result_is_hidden_as_well(cpo, emsp):
+    assert cpo.post("sender/commands/START_SESSION/not-of-this-time", {"result": "ACCEPTED"}).codes == (
+        404,
+        2001,
+    )
+
+    told = columns()
+    assert "/ocpi/2.2.1/sender/commands/START_SESSION/***" in told
+    assert "not-of-this-time" not in told

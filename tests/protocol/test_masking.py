@@ -51,6 +51,7 @@ def test_they_are_found_in_what_is_no_json_too():
         ("x012345AF is another, 012345AF7 too", "x012345AF is another, 012345AF7 too"),
         ("a/b and a%2Fb and a%2fb", "*** and *** and ***"),
         ('the name "quo\\"te" of it', 'the name "***" of it'),
+        ("results%2F012345AF%3F and results\\u002f012345af", "results%2F***%3F and results\\u002f***"),
         ("nothing of that", "nothing of that"),
     ],
 )
