@@ -114,7 +114,11 @@ def came_back(platform: Platform, now: datetime) -> None:
     # The lane first, as a drain has it that writes down an answer: two who find the partner back wait for each other.
     Lane.objects.select_for_update().filter(pk=platform.pk).first()
     Lane.objects.filter(pk=platform.pk, probe_at__gt=now).update(probe_at=now)
-    Delivery.objects.filter(platform=platform, state=Delivery.State.PENDING).update(next_attempt_at=now)
+    # What is due already is left alone: whoever expands messages may be changing it, and would be barred, and bar us.
+    waiting = Delivery.objects.filter(
+        platform=platform, state=Delivery.State.PENDING, next_attempt_at__gt=now
+    )
+    waiting.update(next_attempt_at=now)
     # Without barring whoever expands messages into deliveries to it.
     row = Platform.objects.select_for_update(no_key=True).get(pk=platform.pk)
     if row.status != Status.OFFLINE:

@@ -154,6 +154,17 @@ def test_a_drain_that_lost_its_lane_does_not_go_on_in_the_name_of_the_new_holder
     assert len(emsp.calls) == 1
 
 
+def test_what_is_due_already_is_left_alone_when_a_partner_is_back(cpo, emsp):
+    push(cpo, "LOC1", "LOC2")
+    now = NOW + timedelta(minutes=1)
+    Delivery.objects.filter(key="NL/ABC/LOC2").update(next_attempt_at=now + timedelta(hours=1))
+
+    lanebreaker.came_back(emsp.platform, now)
+
+    due = dict(Delivery.objects.values_list("key", "next_attempt_at"))
+    assert due == {"NL/ABC/LOC1": NOW, "NL/ABC/LOC2": now}
+
+
 @pytest.fixture
 def restarts(monkeypatch):
     """Of PostgreSQL, so many of them while a drain writes down what came of deliveries; the pauses in between."""
