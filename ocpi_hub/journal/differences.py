@@ -1,6 +1,6 @@
 """What came in against what went out: two JSON documents, compared by their values and not by how they are written."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -59,33 +59,38 @@ def written(value: Any) -> str:
     return _ENCODER.encode(value).decode()
 
 
-def lines(
-    value: Any, marked: AbstractSet[str] = frozenset(), place: str = "$", indent: str = "", head: str = ""
-) -> Iterator[Line]:
+class Place(NamedTuple):
+    """Where in the document a value stands, and what stands around it in its lines."""
+
+    name: str = "$"
+    indent: str = ""
+    head: str = ""
+    tail: str = ""
+
+
+TOP = Place()
+
+
+def lines(value: Any, marked: AbstractSet[str] = frozenset(), at: Place = TOP) -> Iterator[Line]:
     """The document, a value a line; marked are the places of differences and all below them."""
-    mark = place in marked
+    mark = at.name in marked
     if isinstance(value, dict) and value:
-        below = {f"{place}.{name}" for name in value} if mark else set()
-        yield from _block(value.items(), "{}", marked | below, place, indent, head)
+        items = [(f"{at.name}.{name}", f"{written(name)}: ", one) for name, one in value.items()]
+        yield from _block(items, "{}", marked, at)
     elif isinstance(value, list) and value:
-        below = {f"{place}[{number}]" for number in range(len(value))} if mark else set()
-        yield from _block(enumerate(value), "[]", marked | below, place, indent, head)
+        items = [(f"{at.name}[{number}]", "", one) for number, one in enumerate(value)]
+        yield from _block(items, "[]", marked, at)
     else:
-        yield Line(f"{indent}{head}{written(value)}", mark)
+        yield Line(f"{at.indent}{at.head}{written(value)}{at.tail}", mark)
 
 
 def _block(
-    items: Iterable[tuple[Any, Any]],
-    brackets: str,
-    marked: AbstractSet[str],
-    place: str,
-    indent: str,
-    head: str,
+    items: list[tuple[str, str, Any]], brackets: str, marked: AbstractSet[str], at: Place
 ) -> Iterator[Line]:
-    yield Line(f"{indent}{head}{brackets[0]}", place in marked)
-    for name, value in items:
-        is_named = isinstance(name, str)
-        label = f"{written(name)}: " if is_named else ""
-        inside = f"{place}.{name}" if is_named else f"{place}[{name}]"
-        yield from lines(value, marked, inside, indent + "  ", label)
-    yield Line(f"{indent}{brackets[1]}", place in marked)
+    mark = at.name in marked
+    below = marked | {name for name, _, _ in items} if mark else marked
+    yield Line(f"{at.indent}{at.head}{brackets[0]}", mark)
+    for number, (name, head, value) in enumerate(items, 1):
+        comma = "," if number < len(items) else ""
+        yield from lines(value, below, Place(name, at.indent + "  ", head, comma))
+    yield Line(f"{at.indent}{brackets[1]}{at.tail}", mark)

@@ -255,7 +255,7 @@ def test_the_command_tells_the_same(cpo, emsp, deliver):
     assert "came in   NL*ABC → hub: PUT receiver/sessions/NL/ABC/S1: HTTP 201, 1000, " in text
     assert "    the same as what came in\n" in text
     assert text.rstrip().endswith("What names a driver is masked as ***; --clear WHAT-FOR shows it.")
-    assert '        "uid": "***"' in with_bodies
+    assert '        "uid": "***",' in with_bodies
     assert UID not in with_bodies
     assert [step["what"] for step in as_json["steps"]] == ["came in", "stored", "delivery", "went out"]
     assert Look.objects.count() == 0

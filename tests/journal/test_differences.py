@@ -30,17 +30,18 @@ def test_a_document_is_written_out_with_what_differs_marked():
 
     assert written == [
         Line("{"),
-        Line('  "id": "S1"'),
-        Line('  "kwh": 1.50', marked=True),
+        Line('  "id": "S1",'),
+        Line('  "kwh": 1.50,', marked=True),
         Line('  "evse": {', marked=True),
-        Line('    "uid": "E"', marked=True),
+        Line('    "uid": "E",', marked=True),
         Line('    "ids": [', marked=True),
         Line("      1", marked=True),
         Line("    ]", marked=True),
-        Line("  }", marked=True),
+        Line("  },", marked=True),
         Line('  "none": []'),
         Line("}"),
     ]
+    assert parsed("\n".join(line.text for line in written)) == document
 
 
 @pytest.mark.parametrize("body", ["", "<html>", '{"a":', "[" * 5000])
