@@ -35,7 +35,7 @@ def test_nothing_is_lost_whatever_is_killed_and_whoever_fails(
 ) -> None:
     with capsys.disabled():
         print(f"\nseed {SEED}: {PUSHES} pushes, {KILLS} kills, {len(WHO)} receivers", flush=True)
-    schedule = ",".join(["1"] * 4 + ["2"] * 4 + ["4"] * 20)
+    schedule = ",".join(["1"] * 4 + ["2"] * 4 + ["4"] * 60)
     hub = new_hub(HUB_TOTAL_TIMEOUT=str(TIMEOUT), HUB_RETRY_SCHEDULE=schedule)
     crowd = Crowd(hub, WHO, SEED)
     second, killer = SecondWorker(hub), Killer(hub, SEED)
