@@ -1,6 +1,7 @@
 """Fixtures of the tests of the machinery."""
 
 from collections.abc import Callable
+from importlib import import_module
 
 import pytest
 from django.db import connection
@@ -9,6 +10,7 @@ from django.db import connection
 @pytest.fixture
 def two_modules(settings) -> None:
     """Locations and Tokens are exchanged and nothing else: enough to show what holds for every module."""
+    import_module(settings.ROOT_URLCONF)  # its addresses are made once, for all tests of the process
     settings.OCPI_MODULES = ["locations", "tokens"]
 
 

@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from commands.models import Command
 from ocpi_hub import background
+from ocpi_hub.errorreports.models import ErrorReport
 from ocpi_hub.exchange import outbox
 from ocpi_hub.exchange.models import Attempt, DeadLetter, Delivery, Message
 from ocpi_hub.journal.models import Look
@@ -209,3 +210,16 @@ def test_nobody_changes_or_deletes_a_look(operator):
         assert answer.status_code == 403
     assert operator.get(reverse("admin:journal_look_add")).status_code == 403
     assert Look.objects.get().who == "operator"
+
+
+def test_half_a_character_in_a_body_opens_every_page_all_the_same(operator, cpo):
+    broken = b'{"id": "LOC1", "name": "\\ud800", "latitude": 1.10}'
+    refused = cpo.put("receiver/locations/NL/ABC/LOC1", broken, **IDS)
+    text = page(operator, q="c1")
+    report = operator.get(f"/admin/errorreports/errorreport/{ErrorReport.objects.get().pk}/change/")
+
+    assert refused.codes[1] == 2001 or refused.codes[0] == 400
+    assert "\\ud800" in text
+    assert report.status_code == 200
+    assert "\\ud800" in report.content.decode()
+    assert "1.10" in report.content.decode()
