@@ -3,18 +3,18 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
-from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from django.utils import timezone
 
-from ocpi_hub.exchange import causes, presence, transports
+from ocpi_hub.exchange import causes, links, presence, transports
 from ocpi_hub.exchange.routing import hub_party
 from ocpi_hub.exchange.verdicts import Verdict, judge
 from ocpi_hub.partners.models import Endpoint, Party, Platform
 from ocpi_hub.partners.secrets import UnreadableSecret
 from ocpi_hub.protocol.client import Answer, CallFailed, PlatformClient
 from ocpi_hub.protocol.envelope import format_time
-from ocpi_hub.protocol.headers import MessageIDs, Routing, next_link
+from ocpi_hub.protocol.headers import MessageIDs, Routing
 
 PAGE = 200  # objects we ask for; the partner gives fewer when it likes
 LIST_LIMIT = 20_000_000  # bytes of one page
@@ -38,12 +38,23 @@ class PullFailed(Exception):
         self.temporary, self.cause = temporary, cause
 
 
-class CalledTooOften(PullFailed):
-    """The partner asks to be called later; `wait` is how much."""
+class Later(PullFailed):
+    """The pull goes on where it stands after so much time."""
+
+    def __init__(self, text: str, wait: timedelta, *, cause: str = "") -> None:
+        super().__init__(text, temporary=True, cause=cause)
+        self.wait = wait
+
+
+class CalledTooOften(Later):
+    """The partner asks to be called later."""
 
     def __init__(self, text: str, wait: timedelta) -> None:
-        super().__init__(text, temporary=True, cause="rate_limited")
-        self.wait = wait
+        super().__init__(text, wait, cause="rate_limited")
+
+
+class TurnOver(Later):
+    """It has read for a while, and lists of others wait to be read."""
 
 
 class PlaceGone(Exception):
@@ -82,6 +93,8 @@ class PartnerList:
             client = transports.client_for(self.platform)
         except UnreadableSecret as error:
             raise PullFailed(f"our token for this partner: {error}") from error
+        if place.url and not links.is_of(self.platform, place.url):
+            raise PlaceGone
         url = place.url or self._first_url(date_from)
         visited: set[str] = set()
         total_before, self.read = place.total, place.pages
@@ -102,7 +115,7 @@ class PartnerList:
                 continue
             documents = self._documents(answer)
             self.read += 1
-            following, fault = _following(url, answer)
+            following, fault = self._following(url, answer)
             yield Page(documents, total_before, following)
             if fault:
                 raise PullFailed(f"page {self.read}: {fault}")
@@ -113,6 +126,13 @@ class PartnerList:
             return answer.documents()
         except CallFailed as failure:
             raise PullFailed(f"page {self.read + 1}: {failure}") from failure
+
+    def _following(self, url: str, answer: Answer) -> tuple[str, str]:
+        """The URL of the next page, or what is wrong with its Link."""
+        try:
+            return links.next_page(self.platform, url, answer.headers.get("Link")), ""
+        except links.NoPage as fault:
+            return "", str(fault)
 
     def _first_url(self, date_from: datetime | None) -> str:
         endpoint = self.platform.endpoint(self.module, Endpoint.Role.SENDER) or ""
@@ -145,15 +165,6 @@ class PartnerList:
 
 def _within_bounds(wait: timedelta | None) -> timedelta:
     return min(max(UNTOLD_WAIT if wait is None else wait, SHORTEST_WAIT), LONGEST_WAIT)
-
-
-def _following(url: str, answer: Answer) -> tuple[str, str]:
-    """The URL of the next page, or what is wrong with its Link."""
-    link = next_link(answer.headers.get("Link"))
-    try:
-        return urljoin(url, link) if link else "", ""
-    except ValueError:
-        return "", "its Link is no URL"
 
 
 def _whole(text: str | None) -> int | None:

@@ -10,6 +10,7 @@ import random
 import threading
 import uuid
 from datetime import datetime, time, timedelta
+from time import monotonic
 from typing import Any
 
 from django.conf import settings
@@ -19,11 +20,13 @@ from django.db.models.functions import Coalesce, Least
 from ocpi_hub.exchange import clock, crawls, sync
 from ocpi_hub.exchange.models import Pull, PullPlan
 from ocpi_hub.exchange.ownedobject import owned_models
-from ocpi_hub.exchange.partnerlists import PullFailed
+from ocpi_hub.exchange.partnerlists import PullFailed, TurnOver
 from ocpi_hub.partners.models import Endpoint, Platform
 
 HELD_FOR = crawls.ABANDONED_AFTER
 OF_ONE_PARTNER = 3  # lists of it that are read at once
+TURN = 120.0  # seconds that a list is read when others wait for a place
+MAKES_WAY_FOR = timedelta(seconds=10)  # two looks of a worker at what is due
 NIGHT = range(5)  # the hours in which new plans have their full pull
 FIRST_PULL_WITHIN = timedelta(seconds=30)  # of the registration, before a list without a plan is looked for
 
@@ -179,14 +182,14 @@ def claim(now: datetime) -> PullPlan | None:
 def run(plan: PullPlan, now: datetime | None = None) -> list[sync.Report]:
     """Run a claimed plan, and write down when it is due next."""
     now = now or clock.now()
-    full = is_full(plan, now)
+    full, begun = is_full(plan, now), monotonic()
     try:
         reports = sync.pull_platform(
             plan.platform_id,
             plan.module,
             full=full,
             since=plan.since,
-            progress=lambda pull, total: _go_on(plan),
+            progress=lambda pull, total: _go_on(plan, begun),
             now=now,
             done_since=plan.begun_at,
         )
@@ -206,10 +209,12 @@ def is_full(plan: PullPlan, now: datetime) -> bool:
 stopping = threading.Event()  # the worker is about to end
 
 
-def _go_on(plan: PullPlan) -> None:
-    """After each page: keep the plan, or leave the rest to another worker."""
+def _go_on(plan: PullPlan, begun: float) -> None:
+    """After each page: keep the plan, or leave the rest to another worker, or for after those who wait."""
     if stopping.is_set():
         raise PullFailed("the worker was stopped", temporary=True, cause="interrupted")
+    if monotonic() - begun > TURN and due(clock.now()).exclude(pk=plan.pk).exists():
+        raise TurnOver("other lists wait to be read; it goes on after them", MAKES_WAY_FOR)
     PullPlan.objects.filter(pk=plan.pk, holder=plan.holder).update(held_until=clock.now() + HELD_FOR)
 
 

@@ -7,14 +7,15 @@ the others nothing. Findings of ours never change what is relayed.
 
 import logging
 import time
-from urllib.parse import parse_qs, quote, urljoin, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 from django.core import signing
 
 from ocpi_hub import metrics
-from ocpi_hub.exchange import causes, presence, relayfailures, transports
+from ocpi_hub.exchange import causes, links, presence, relayfailures, transports
 from ocpi_hub.exchange.breaker import Breakers
 from ocpi_hub.exchange.exceptions import HubError, InvalidParameters, NotAnswered, NotConnected, OCPIError
+from ocpi_hub.exchange.links import PRINTABLE
 from ocpi_hub.exchange.places import Places
 from ocpi_hub.exchange.questions import Question
 from ocpi_hub.exchange.routing import Route
@@ -22,7 +23,7 @@ from ocpi_hub.exchange.verdicts import describe
 from ocpi_hub.partners.models import Party, Platform, Status
 from ocpi_hub.partners.secrets import UnreadableSecret
 from ocpi_hub.protocol.client import MEGABYTE, Answer, CallFailed, PlatformClient, TimedOut, Unreachable, join
-from ocpi_hub.protocol.headers import MessageIDs, Routing, next_link
+from ocpi_hub.protocol.headers import MessageIDs, Routing
 from ocpi_hub.protocol.masking import masked
 from ocpi_hub.protocol.types import PartyRef
 
@@ -32,7 +33,6 @@ LIST_LIMIT = 20 * MEGABYTE  # bytes of one page
 VIA = (
     "via"  # the parameter of a Link of ours that leads on to a page elsewhere than at the partner's endpoint
 )
-PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 
 AWAY = "not_connected"  # why a partner is not asked (errorreports/catalogue/calls.py)
 
@@ -229,7 +229,10 @@ def onward(link: str, platform: Platform, module: str) -> str:
         raise InvalidParameters(f"{VIA}: follow the Link of the page before as it is") from error
     if meant["platform"] != platform.pk:
         raise InvalidParameters(f"{VIA}: that Link is of another party; repeat OCPI-to of the page before")
-    return str(meant["url"])
+    url = str(meant["url"])
+    if not links.is_of(platform, url):
+        raise InvalidParameters(f"{VIA}: that party has moved since; begin its list anew")
+    return url
 
 
 def link_back(
@@ -238,23 +241,21 @@ def link_back(
     """The Link of a relayed page, leading through the hub: `asked` is the page's URL, `here` the hub's (P48)."""
     header = answer.headers.get("Link", "")
     try:
-        link = next_link(header)
-        url = urljoin(asked, link or "")
-        parts, base = urlsplit(url), urlsplit(endpoint)
-    except ValueError:
-        link = None
-    if link is None:
+        url = links.next_page(platform, asked, header)
+    except links.NoPage as fault:
+        url, why = "", str(fault)
+    else:
+        why = "its Link cannot be read"
+    if not url:
         if "next" in header.lower():
-            logger.warning(
-                "a Link of %s cannot be read: its %s end there for whoever asked", platform, module
-            )
-            relayfailures.link_unreadable(platform, module, header)
+            logger.warning("%s of %s end early for whoever asked: %s", module, platform, why)
+            relayfailures.link_unreadable(platform, module, header, why)
         return None
-    # What the partner has sent, no header of ours may be able to carry.
-    query = quote(parts.query, safe=PRINTABLE)
+    parts, base = urlsplit(url), urlsplit(endpoint)
+    query = parts.query
     # A partner that is a hub as well may have a parameter of that name in its own Link.
     if parts[:3] != base[:3] or base.query or VIA in parse_qs(query):
-        meant = {"url": quote(url, safe=PRINTABLE), "platform": platform.pk}
+        meant = {"url": url, "platform": platform.pk}
         mark = signing.dumps(meant, salt=_salt(module), compress=True)
         query = f"{query}&{VIA}={mark}" if query else f"{VIA}={mark}"
     return f'<{here}?{query}>; rel="next"'

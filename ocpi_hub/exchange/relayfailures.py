@@ -78,9 +78,9 @@ def others_listed(route: Route, question: Question, ids: MessageIDs, count: int)
     )
 
 
-def link_unreadable(platform: Platform, module: str, header: str) -> None:
+def link_unreadable(platform: Platform, module: str, header: str, why: str) -> None:
     """A list that ends for whoever reads it, though it goes on."""
-    text = f"the Link of its {module} cannot be read: {header[:200]!r}"
+    text = f"its {module} end early: {why}: {header[:200]!r}"
     note("relay.link_unreadable", platform.pk, module, text, ids=current_ids.get())
 
 

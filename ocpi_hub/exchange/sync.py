@@ -29,7 +29,7 @@ from ocpi_hub.exchange import (
 )
 from ocpi_hub.exchange.models import Pull
 from ocpi_hub.exchange.ownedobject import OwnedObject, owned_models
-from ocpi_hub.exchange.partnerlists import CalledTooOften, Page, PartnerList, Place, PlaceGone, PullFailed
+from ocpi_hub.exchange.partnerlists import Later, Page, PartnerList, Place, PlaceGone, PullFailed, TurnOver
 from ocpi_hub.exchange.pulledobjects import (
     Taken,
     accepted_by_receivers,
@@ -54,6 +54,7 @@ logger = logging.getLogger(__name__)
 
 CHUNK = 200  # objects stored in one transaction, so that none is open for long
 MOST_PAGES = 20_000  # of one list
+MOST_EMPTY = 50  # pages without an object, one after the other
 MOST_REFUSED = 1_000  # objects of one run; after that the list is no list of such objects
 MOST_LOGGED = 20  # refusals of one run that get a line in the log
 
@@ -183,10 +184,11 @@ class _Run:
             logger.warning("%s stopped: %s", pull, pull.error)
             pullfailures.interrupted([pull])
             return
-        except CalledTooOften as asked:
-            pull.state, pull.error = Pull.State.WAITING, str(asked)
-            pull.resume_at = clock.now() + asked.wait
-            pullfailures.stopped(self.platform, pull, asked, self.ids)
+        except Later as later:
+            pull.state, pull.error = Pull.State.WAITING, str(later)
+            pull.resume_at = clock.now() + later.wait
+            if not isinstance(later, TurnOver):
+                pullfailures.stopped(self.platform, pull, later, self.ids)
         except PullFailed as failure:
             pull.state, pull.error, pull.finished_at = Pull.State.FAILED, str(failure), timezone.now()
             pull.next_url = pull.next_url if failure.temporary else ""
@@ -224,8 +226,10 @@ class _Run:
 
     def _crawl(self, pull: Pull) -> None:
         place = Place(pull.next_url, pull.pages, pull.total)
+        empty = 0
         for page in self.list.pages(pull.date_from, place):
             documents = page.documents
+            empty = 0 if documents else empty + 1
             for start in range(0, len(documents), CHUNK) or (0,):
                 is_last = start + CHUNK >= len(documents)
                 self._store_chunk(pull, documents[start : start + CHUNK], page if is_last else None)
@@ -233,6 +237,8 @@ class _Run:
                 self.progress(pull, page.total)
             if pull.pages == MOST_PAGES:
                 raise PullFailed(f"page {pull.pages}: the list does not end")
+            if empty == MOST_EMPTY and page.following:
+                raise PullFailed(f"page {pull.pages}: the list goes on and on without an object")
 
     def _store_chunk(self, pull: Pull, documents: list[bytes], page: Page | None) -> None:
         """Objects, and how far the pull has come with them, both or neither; `page` is the one that they end."""

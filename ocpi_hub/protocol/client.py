@@ -318,9 +318,6 @@ def same_origin(url: str, other: str) -> bool:
 _UNSENDABLE = (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError, UnicodeError)
 
 
-_UNSENDABLE = (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError, UnicodeError)
-
-
 def _failure(error: Exception, url: str) -> CallFailed:
     """What an error means to the caller. No text of a header gets in, because one of them is the token."""
     if isinstance(error, NotPublic):

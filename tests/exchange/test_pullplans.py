@@ -290,6 +290,28 @@ def test_a_worker_that_is_stopped_leaves_the_rest_of_a_list_to_another(cpo, monk
     assert len(cpo.calls) == 3
 
 
+def test_a_long_list_makes_way_for_others_that_wait_and_goes_on_after_them(cpo, emsp, monkeypatch):
+    planned(cpo, next_full_at=NOW)
+    cpo.lists["locations"], cpo.page_size = [examples.location(id=name) for name in "ABC"], 1
+    monkeypatch.setattr(pullplans, "TURN", -1)
+    now = timezone.now() + DAY
+    waiting = planned(emsp, next_full_at=now + MINUTE)
+    monkeypatch.setattr(pullplans.clock, "now", lambda: now + HOUR)
+    (made_way,) = run(now)
+    plan = PullPlan.objects.get(platform=cpo.platform)
+    assert (made_way.pull.state, made_way.pull.pages) == ("WAITING", 1)
+    assert made_way.pull.error == "other lists wait to be read; it goes on after them"
+    assert plan.not_before == now + HOUR + pullplans.MAKES_WAY_FOR
+    assert pullplans.claim(now + HOUR).pk == waiting.pk
+
+    PullPlan.objects.filter(pk=waiting.pk).update(held_until=FAR)
+    (gone_on,) = run(now + 2 * HOUR)
+
+    assert (gone_on.pull.pk, gone_on.pull.state, gone_on.pull.received) == (made_way.pull.pk, "DONE", 3)
+    background.flush()
+    assert not ErrorReport.objects.exists()
+
+
 def test_a_list_that_the_partner_no_longer_offers_is_left_in_peace(cpo):
     plan = planned(cpo, wanted="ALL", wanted_at=NOW)
     cpo.platform.endpoints.all().delete()

@@ -27,6 +27,7 @@ from tests.conformance.calls import to
 from tests.partners import enveloped, register
 
 MSP = to("DE*MSP")
+UNANNOUNCED = "which is no server that the partner has announced"
 HERE = "https://hub.example/ocpi/2.2.1/sender/tokens"
 ENDPOINT = "https://msp.example/sender/tokens"
 
@@ -77,13 +78,32 @@ def test_without_a_link_to_a_next_page_there_is_none(msp, link):
 
 
 @pytest.mark.parametrize(
-    "link", [to_next("https://[msp.example/sender/tokens"), to_next(f"https://msp.example/?x={'x' * 5_000}")]
+    ("link", "why"),
+    [
+        ("https://[msp.example/sender/tokens", "is no URL"),
+        (f"https://msp.example/?x={'x' * 5_000}", "cannot be read"),
+        ("https://other.example/2", f"leads to other.example, {UNANNOUNCED}"),
+        ("https://a:b@msp.example/2", f"leads to msp.example, {UNANNOUNCED}"),
+        ("https://msp.example:444/2", f"leads to msp.example:444, {UNANNOUNCED}"),
+    ],
 )
-def test_of_a_next_page_that_cannot_be_reached_the_operator_is_told(msp, link, caplog):
-    """Whoever asked takes this page for the last one."""
-    assert link_back(answered(link), ENDPOINT, ENDPOINT, HERE, msp, "tokens") is None
+def test_of_a_next_page_that_cannot_be_reached_the_operator_is_told(msp, link, why, caplog):
+    """Whoever asked takes this page for the last one; our token goes to no server that is not the partner's."""
+    assert link_back(answered(to_next(link)), ENDPOINT, ENDPOINT, HERE, msp, "tokens") is None
 
-    assert caplog.messages == [f"a Link of {msp} cannot be read: its tokens end there for whoever asked"]
+    assert caplog.messages == [f"tokens of {msp} end early for whoever asked: its Link {why}"]
+
+
+def test_a_link_may_lead_to_another_server_that_the_partner_has_announced(msp):
+    msp.endpoints.filter(module="cdrs", role="SENDER").update(url="https://other.example/all-cdrs")
+    link = link_back(answered(to_next("https://other.example/2")), ENDPOINT, ENDPOINT, HERE, msp, "tokens")
+
+    sealed = httpx.URL(link[1 : link.index(">")]).params["via"]
+    assert onward(sealed, msp, "tokens") == "https://other.example/2"
+
+    msp.endpoints.filter(url="https://other.example/all-cdrs").delete()
+    with pytest.raises(InvalidParameters, match="via: that party has moved since; begin its list anew"):
+        onward(sealed, msp, "tokens")
 
 
 @pytest.mark.parametrize(
@@ -104,9 +124,9 @@ def test_a_link_to_the_partners_own_endpoint_has_its_query_at_the_hub(msp, link,
 @pytest.mark.parametrize(
     ("link", "asked", "endpoint", "meant"),
     [
-        ("https://other.example/p/2", ENDPOINT, ENDPOINT, "https://other.example/p/2"),
+        ("https://msp.example/p/2", ENDPOINT, ENDPOINT, "https://msp.example/p/2"),
         (f"{ENDPOINT}/page/2?a=1", ENDPOINT, ENDPOINT, f"{ENDPOINT}/page/2?a=1"),
-        ("http://msp.example/sender/tokens?a=1", ENDPOINT, ENDPOINT, "http://msp.example/sender/tokens?a=1"),
+        ("http://msp.example:8080/p/2?a=1", ENDPOINT, ENDPOINT, "https://msp.example/p/2?a=1"),
         ("page/3", f"{ENDPOINT}/page/2", ENDPOINT, f"{ENDPOINT}/page/page/3"),
         ("?m=tokens&offset=2", "https://msp.example/?m=tokens", "https://msp.example/?m=tokens",
          "https://msp.example/?m=tokens&offset=2"),
@@ -136,12 +156,12 @@ def test_a_seal_for_another_purpose_is_refused(msp):
 
 def test_a_seal_of_another_module_is_refused(msp):
     """Two parties may exchange the one and not the other."""
-    link = link_back(answered(to_next("https://other.example/2")), ENDPOINT, ENDPOINT, HERE, msp, "tokens")
+    link = link_back(answered(to_next("https://msp.example/2")), ENDPOINT, ENDPOINT, HERE, msp, "tokens")
     sealed = httpx.URL(link[1 : link.index(">")]).params["via"]
 
     with pytest.raises(InvalidParameters, match="via: follow the Link of the page before as it is"):
         onward(sealed, msp, "cdrs")
-    assert onward(sealed, msp, "tokens") == "https://other.example/2"
+    assert onward(sealed, msp, "tokens") == "https://msp.example/2"
 
 
 @pytest.mark.parametrize(
@@ -160,11 +180,11 @@ def test_what_no_header_may_carry_is_encoded_in_a_link(msp, link, query):
 
 def test_an_address_elsewhere_that_is_no_url_as_it_stands_is_encoded(msp):
     link = link_back(
-        answered(to_next("https://other.example/a\x01 b")), ENDPOINT, ENDPOINT, HERE, msp, "tokens"
+        answered(to_next("https://msp.example/a\x01 b")), ENDPOINT, ENDPOINT, HERE, msp, "tokens"
     )
 
     sealed = httpx.URL(link[1 : link.index(">")]).params["via"]
-    assert onward(sealed, msp, "tokens") == "https://other.example/a%01%20b"
+    assert onward(sealed, msp, "tokens") == "https://msp.example/a%01%20b"
 
 
 # -------------------------------------------------------------------------------------------- lists, to the end

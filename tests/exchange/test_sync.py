@@ -122,6 +122,41 @@ def test_a_relative_link_counts_from_the_page_that_names_it(cpo):
     assert cpo.calls[1].url == "https://abc.example/sender/locations?cursor=a+b&limit=1"
 
 
+@pytest.mark.parametrize(
+    "elsewhere", ["https://other.example/2", "https://u:p@abc.example/2", "https://abc.example:444/2"]
+)
+def test_a_link_to_a_server_that_the_partner_has_not_announced_ends_the_pull_without_our_token(
+    cpo, stranger, elsewhere
+):
+    cpo.answers.append(paged((locations(1), link(elsewhere)), ([], {})))
+    report = pull(cpo)
+
+    host = elsewhere.split("/")[2].rpartition("@")[2]
+    assert report.pull.state == "FAILED"
+    assert report.pull.error == (
+        f"page 1: its Link leads to {host}, which is no server that the partner has announced"
+    )
+    assert (report.pull.new, report.pull.next_url) == (1, "")
+    assert len(cpo.calls) == 1
+
+
+def test_a_partner_that_names_itself_by_http_is_asked_by_https_as_before(cpo):
+    cpo.answers.append(paged((locations(1), link("http://abc.example:8080/l?offset=1")), ([], {})))
+    pull(cpo)
+
+    assert cpo.calls[1].url == "https://abc.example/l?offset=1"
+
+
+def test_a_list_of_nothing_but_empty_pages_ends(cpo, monkeypatch):
+    monkeypatch.setattr(sync, "MOST_EMPTY", 3)
+    numbers = iter(range(1, 99))
+    cpo.answers.append(lambda request: enveloped([], **link(f"?offset={next(numbers)}")))
+    report = pull(cpo)
+
+    assert report.pull.error == "page 3: the list goes on and on without an object"
+    assert len(cpo.calls) == 3
+
+
 @pytest.mark.parametrize("header", ['<https://abc.example/x>; rel="prev"', "", "nonsense"])
 def test_a_link_that_is_not_the_next_page_ends_the_list(cpo, header):
     cpo.answers.append(paged((locations(1), {"Link": header, "X-Limit": "0"})))

@@ -38,11 +38,13 @@ RELAYS = (
     Kind(
         "relay.link_unreadable",
         "The partner's list cannot be read on",
-        "The partner's list has a Link to its next page that cannot be read. The party that reads it gets the first"
-        " pages only, and cannot know that there are more.",
+        "The partner's list has a Link to its next page that cannot be read, or that leads to a server of which the"
+        " partner never told the hub. The party that reads it gets the first pages only, and cannot know that there"
+        " are more.",
         Who.PARTNER,
         "Show the partner the Link header of its answer.",
-        'The Link header of your list pages cannot be read. It has the form <URL of the next page>; rel="next".',
+        'The Link header of your list pages cannot be followed. It has the form <URL of the next page>; rel="next",'
+        " and leads to a server that is among your endpoints.",
     ),
 )
 
@@ -50,11 +52,13 @@ PULLS = (
     Kind(
         "pull.broken_list",
         "Pull failed: the list leads nowhere",
-        "The Link from page to page leads back to where the hub was before, is no URL, or never ends. What comes"
-        " after that page is missing here.",
+        "The Link from page to page leads back to where the hub was before, is no URL, never ends, or leads to a"
+        " server of which the partner never told the hub: its token is not sent there. What comes after that page is"
+        " missing here.",
         Who.PARTNER,
         "Tell the partner which page it is: the text says it.",
-        "Your list cannot be read to its end: its Link header leads in a circle, is no URL, or the list never ends.",
+        "Your list cannot be read to its end: its Link header leads in a circle, is no URL, leads to a server that is"
+        " not among your endpoints, or the list never ends.",
         text_is_theirs=True,
     ),
     Kind(

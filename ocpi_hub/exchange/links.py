@@ -1,0 +1,49 @@
+"""Where the next page of a partner's list is: at a server that it has announced, for our token goes along (PAG-04)."""
+
+from urllib.parse import quote, urljoin, urlsplit, urlunsplit
+
+from ocpi_hub.partners.models import Platform
+from ocpi_hub.protocol.client import same_origin
+from ocpi_hub.protocol.headers import next_link
+
+PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
+
+
+class NoPage(Exception):
+    """The Link cannot be followed; the text says why."""
+
+
+def next_page(platform: Platform, asked: str, header: str | None) -> str:
+    """The URL that a Link header leads to from the page that was asked for; empty when there is none.
+
+    Raises NoPage. A partner behind a proxy that ends its TLS often names itself by http: it is meant, and is
+    asked by https as before.
+    """
+    link = next_link(header)
+    if not link:
+        return ""
+    try:
+        # What the partner has sent no header of ours could carry as it stands.
+        url = _as_safe_as(asked, quote(urljoin(asked, link), safe=PRINTABLE))
+    except ValueError as error:
+        raise NoPage("its Link is no URL") from error
+    if not is_of(platform, url, asked):
+        host = urlsplit(url).netloc.rpartition("@")[2][:100]
+        raise NoPage(f"its Link leads to {host}, which is no server that the partner has announced")
+    return url
+
+
+def is_of(platform: Platform, url: str, asked: str = "") -> bool:
+    """Whether our token for the partner may go there: where it was asked before, or to one of its endpoints."""
+    if asked and same_origin(url, asked):
+        return True
+    announced = [platform.versions_url, *platform.endpoints.values_list("url", flat=True)]
+    return any(same_origin(url, known) for known in announced if known)
+
+
+def _as_safe_as(asked: str, url: str) -> str:
+    """The same host by http, on whatever port, stands for the https of the page before."""
+    before, after = urlsplit(asked), urlsplit(url)
+    if before.scheme == "https" and after.scheme == "http" and before.hostname == after.hostname:
+        return urlunsplit(after._replace(scheme=before.scheme, netloc=before.netloc))
+    return url
