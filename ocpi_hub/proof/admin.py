@@ -6,7 +6,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -14,9 +14,10 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from ocpi_hub.errorreports.models import ErrorReport
 from ocpi_hub.exchange.admin.pages import CompactAdmin, ReadOnlyAdmin, link, list_link, short
 from ocpi_hub.exchange.ownedobject import owned_models
-from ocpi_hub.proof import gaps
+from ocpi_hub.proof import asking, gaps
 from ocpi_hub.proof.models import Asking, Gap, Reconciliation, Run
 
 UNFILLED = list(gaps.UNFILLED)
@@ -58,8 +59,8 @@ class WithOpenGaps(admin.SimpleListFilter):
 @admin.register(Reconciliation)
 class ReconciliationAdmin(Confirmed, ReadOnlyAdmin):
     list_display = [
-        "day", "platform", "module", "open_ones", "accepted", "acknowledged", "waiting", "given_up", "never_sent",
-        "holds", "remark",
+        "day", "platform", "module", "open_ones", "holds", "accepted", "acknowledged", "waiting", "given_up",
+        "never_sent", "remark",
     ]  # fmt: skip
     list_filter = [WithOpenGaps, "module", "platform"]
     date_hierarchy = "day"
@@ -73,11 +74,23 @@ class ReconciliationAdmin(Confirmed, ReadOnlyAdmin):
         )
         counted = its.order_by().values("platform").annotate(n=Count("pk")).values("n")
         rows: QuerySet[Any] = super().get_queryset(request)
-        return rows.annotate(open_gaps=Coalesce(Subquery(counted), 0))  # type: ignore[no-any-return]  # untyped in its stubs
+        unproven = asking.unproven().filter(platform=OuterRef("platform"), module=OuterRef("module"))
+        return rows.annotate(open_gaps=Coalesce(Subquery(counted), 0), unproven=Exists(unproven))  # type: ignore[no-any-return]  # untyped in its stubs
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """What no number of the list can tell stands above it."""
+        if request.method == "GET":
+            for row in asking.unproven():
+                self.message_user(request, warning(row), messages.ERROR)
+        return super().changelist_view(request, extra_context)
 
     @admin.display(description="still held", ordering="held")
-    def holds(self, row: Reconciliation) -> str:
-        return f"{row.held} of {row.asked}" if row.asked else "not asked"
+    def holds(self, row: Any) -> str | SafeString:
+        if row.asked:
+            return f"{row.held} of {row.asked}"
+        if row.acknowledged and row.unproven:
+            return format_html("<strong>{}</strong>", "404 for all")
+        return "not asked"
 
     @admin.display(description="open gaps", ordering="open_gaps")
     def open_ones(self, row: Any) -> Any:
@@ -117,6 +130,18 @@ class ReconciliationAdmin(Confirmed, ReadOnlyAdmin):
             self.log_change(request, row, f"filled its gaps: {filling.begun} deliveries, {filling.left} left")
         self.message_user(request, told(begun, left), messages.SUCCESS)
         return None
+
+
+def warning(row: Asking) -> SafeString:
+    return format_html(
+        "{} {}: nothing is proven. When it was asked, {}. Call it; what to do then is said in {}.",
+        row.platform,
+        row.module,
+        row.reason,
+        list_link(
+            ErrorReport, "the error report", kind="proof.none_found", platform__id__exact=row.platform_id
+        ),
+    )
 
 
 FILLING = (
@@ -283,9 +308,9 @@ class AskingAdmin(CompactAdmin):
     list_editable = ["allowed"]
     list_filter = ["allowed", "module", "platform"]
     list_select_related = ["platform"]
-    readonly_fields = ["answered_at", "refused_at", "reason", "again_at"]
+    readonly_fields = ["answered_at", "refused_at", "reason", "again_at", "not_found"]
     fields = ["platform", "module", "allowed", *readonly_fields]
-    actions = ["ask_again"]
+    actions = ["ask_again", "count_as_lost"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.readonly_fields
@@ -300,3 +325,13 @@ class AskingAdmin(CompactAdmin):
             self.log_change(request, row, "to be asked again")
         rows.update(again_at=None, refused_at=None, reason="")
         self.message_user(request, "They are asked by the next reconciliation.", messages.SUCCESS)
+
+    @admin.action(description="Count its 404 as lost: it says that it does allow GET", permissions=["change"])
+    def count_as_lost(self, request: HttpRequest, rows: "QuerySet[Asking]") -> None:
+        for row in rows:
+            self.log_change(request, row, "its 404 counts as lost")
+        asking.count_as_lost(rows, timezone.now())
+        text = (
+            "From the next reconciliation on each 404 is a gap: choose Reconcile now on the partner's page."
+        )
+        self.message_user(request, text, messages.SUCCESS)

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from ocpi_hub.exchange import lanebreaker, presence, receiverurls, transports
@@ -23,6 +24,7 @@ from ocpi_hub.protocol.types import PartyRef
 
 FAILURES_TO_STOP = 3  # in a row
 REST = timedelta(minutes=5)  # after these, unless the partner names another time
+NO_URL = "it gave no URL of its own server for it"
 
 Pause = Callable[[float], object]
 
@@ -101,13 +103,29 @@ def is_known_to_answer(platform: Platform, module: str) -> bool:
 
 
 def note_answer(platform: Platform, module: str, now: datetime) -> None:
-    changes = {"answered_at": now, "refused_at": None, "reason": "", "again_at": None}
+    changes = {"answered_at": now, "refused_at": None, "reason": "", "again_at": None, "not_found": 0}
     Asking.objects.update_or_create(platform=platform, module=module, defaults=changes)
 
 
 def note_refusal(platform: Platform, module: str, reason: str, again_at: datetime, now: datetime) -> None:
-    changes = {"refused_at": now, "reason": reason, "again_at": again_at}
+    changes = {"refused_at": now, "reason": reason, "again_at": again_at, "not_found": 0}
     Asking.objects.update_or_create(platform=platform, module=module, defaults=changes)
+
+
+def note_nothing_found(platform: Platform, module: str, reason: str, count: int, now: datetime) -> None:
+    """It answered 404 for each of so many; it is asked again every time, for it may have lost them all."""
+    changes = {"refused_at": now, "reason": reason, "again_at": None, "not_found": count}
+    Asking.objects.update_or_create(platform=platform, module=module, defaults=changes)
+
+
+def count_as_lost(rows: QuerySet[Asking], now: datetime) -> int:
+    """It is known to give what it has, so that its 404 names a gap from the next reconciliation on."""
+    return rows.update(answered_at=now, refused_at=None, reason="", again_at=None, not_found=0)
+
+
+def unproven() -> QuerySet[Asking]:
+    """Where a partner has shown nothing of what it acknowledged, and nobody has said that it need not."""
+    return Asking.objects.filter(not_found__gt=0, allowed=True).select_related("platform")
 
 
 # ------------------------------------------------------------------------------------------------ a visit
@@ -137,7 +155,7 @@ class Visit:
     def _ask(self, row: OwnedObject) -> Said:
         url = receiverurls.url_of(row, self.endpoint)
         if not url:
-            return Said(Held.UNCLEAR, "it gave no URL of its own server for it")
+            return Said(Held.UNCLEAR, NO_URL)
         try:
             client = transports.client_for(self.platform)
         except UnreadableSecret as error:

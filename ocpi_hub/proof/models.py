@@ -176,6 +176,11 @@ class Asking(models.Model):
     again_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="when that is tried again"
     )
+    not_found = models.PositiveIntegerField(
+        default=0,
+        editable=False,
+        help_text="objects that it acknowledged, for each of which it answered 404: it has shown none yet",
+    )
 
     class Meta:
         ordering = ["platform", "module"]

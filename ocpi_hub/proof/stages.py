@@ -7,7 +7,7 @@ repeats nothing that was counted.
 import math
 import time
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -56,7 +56,7 @@ def window_of(run: Run) -> Window:
     return Window(run.since, run.until, run.at)
 
 
-def _write(run: Run, changes: Callable[[], object]) -> None:
+def _write(run: Run, changes: Callable[[], object], failures: Iterable[Noted] = ()) -> None:
     with transaction.atomic():
         mine = Run.objects.select_for_update().filter(pk=run.pk, holder=run.holder, state=Run.State.RUNNING)
         if not mine.exists():
@@ -66,7 +66,7 @@ def _write(run: Run, changes: Callable[[], object]) -> None:
         run.failures = 0
         run.save()
         if run.module != module or run.state == Run.State.DONE:
-            occurrences.write(_failures(run, module))
+            occurrences.write([*_failures(run, module), *failures])
 
 
 def _failures(run: Run, module: str) -> list[Noted]:
@@ -187,6 +187,8 @@ def _find_out(run: Run, model: type[OwnedObject], pause: Pause) -> None:
         asking.note_answer(run.platform, run.module, now)
     elif ended and not ended.never:
         _rest(run, ended)
+    elif not ended and (gone := _nothing_found(visit)):
+        _end_with_nothing(run, gone, now)
     elif rows:
         reason = ended.never if ended else _told_nothing(heard)
         again_at = now + (AGAIN_AFTER if ended or len(heard) >= PROBES else SOON)
@@ -196,13 +198,30 @@ def _find_out(run: Run, model: type[OwnedObject], pause: Pause) -> None:
         _write(run, lambda: _end_asking(run, ""))
 
 
+def _nothing_found(visit: Visit) -> list[OwnedObject]:
+    """What it said 404 to, if to all that it could be asked for."""
+    asked = [(row, said) for row, said in visit.results if said.reason != asking.NO_URL]
+    return [row for row, _ in asked] if all(said.held is Held.NO for _, said in asked) else []
+
+
+def _end_with_nothing(run: Run, gone: list[OwnedObject], now: datetime) -> None:
+    """It may allow no GET, or have lost them all: only people can find out, so they are told."""
+    reason = (
+        f"it answered 404 for all {len(gone)} that it was asked for:"
+        " it has lost what it acknowledged, or it allows no GET"
+    )
+
+    def changes() -> None:
+        asking.note_nothing_found(run.platform, run.module, reason, len(gone), now)
+        _end_asking(run, f"NOT PROVEN: {reason}")
+
+    first = gone[0].own_address.path
+    failure = Noted("proof.none_found", run.platform_id, run.module, reason, subject=first, at=run.at)
+    _write(run, changes, [failure])
+
+
 def _told_nothing(heard: list[Said]) -> str:
     """Why not one of the probes showed that it gives what it is asked for."""
-    if all(said.held is Held.NO for said in heard):
-        return (
-            f"it answered 404 for all {len(heard)} that it was asked for first: it allows no GET,"
-            " or it has lost them all"
-        )
     return next((said.reason for said in heard if said.held is Held.UNCLEAR), "it did not answer in time")
 
 

@@ -7,6 +7,7 @@ import pytest
 from django.utils import timezone
 
 from cdrs.models import CDR
+from ocpi_hub.errorreports.models import ErrorReport
 from ocpi_hub.exchange.models import Delivery, Lane
 from ocpi_hub.partners.models import Platform, Status
 from ocpi_hub.proof import runs
@@ -165,16 +166,45 @@ def test_who_does_not_allow_get_is_left_alone(emsp, held, send_cdrs, reconcile, 
     assert note(emsp) == f"it cannot be asked, {reason}; that is tried again on {again:%Y-%m-%d}"
 
 
-def test_who_answers_404_for_all_can_perhaps_not_be_asked(emsp, held, send_cdrs, reconcile):
+def test_who_answers_404_for_all_is_reported_and_asked_again_each_time(emsp, held, send_cdrs, reconcile):
     send_cdrs(*IDS)
     held.clear()
     emsp.calls.clear()
 
     reconcile(emsp)
+    reconcile(emsp)
 
-    assert len(asked(emsp)) == 6  # every second of them
+    assert len(asked(emsp)) == 12  # every second of them, twice
     assert open_gaps(emsp) == {}
-    assert note(emsp).startswith("it cannot be asked: it answered 404 for all 6 that it was asked for first")
+    reason = "it answered 404 for all 6 that it was asked for: it has lost what it acknowledged, or it allows no GET"
+    assert note(emsp) == f"NOT PROVEN: {reason}"
+    report = ErrorReport.objects.get()
+    assert (report.kind, report.platform, report.module) == ("proof.none_found", emsp.platform, "cdrs")
+    assert (report.count, report.text, report.subject) == (2, reason, "NL/ABC/CDR1")
+
+
+def test_what_has_no_url_hides_no_loss_of_the_others(emsp, held, send_cdrs, reconcile):
+    send_cdrs("CDR1", "CDR2", "CDR3")
+    CDR.objects.filter(key="CDR2").update(receiver_url="")
+    held.clear()
+
+    reconcile(emsp)
+
+    assert Asking.objects.get(module="cdrs").not_found == 2
+    assert ErrorReport.objects.get().kind == "proof.none_found"
+
+
+def test_who_shows_one_again_has_lost_the_others(emsp, held, send_cdrs, reconcile):
+    send_cdrs("CDR1", "CDR2", "CDR3")
+    kept = dict(held)
+    held.clear()
+    reconcile(emsp)
+    held["/kept/CDR2"] = kept["/kept/CDR2"]
+
+    reconcile(emsp)
+
+    assert open_gaps(emsp) == {"cdrs/NL/ABC/CDR1": "LOST", "cdrs/NL/ABC/CDR3": "LOST"}
+    assert Asking.objects.get(module="cdrs").not_found == 0
 
 
 def test_who_has_ever_given_what_it_was_asked_for_has_lost_it_all(emsp, held, send_cdrs, reconcile):

@@ -163,6 +163,33 @@ def test_whoever_cannot_be_asked_is_asked_again_by_one_click(operator, emsp):
     assert (row.again_at, row.reason) == (None, "")
 
 
+def test_a_partner_that_shows_nothing_stands_above_the_days(operator, emsp, held, send_cdrs, reconcile):
+    send_cdrs(*IDS)
+    held.clear()
+    reconcile(emsp)
+
+    text = page(operator, "reconciliation/")
+
+    assert "404 for all" in text
+    said = f"{emsp.platform} cdrs: nothing is proven. When it was asked, it answered 404 for all 6"
+    assert said in text
+    assert f"errorreport/?kind=proof.none_found&amp;platform__id__exact={emsp.platform.pk}" in text
+
+
+def test_its_404s_count_as_lost_once_it_says_so(operator, emsp, held, send_cdrs, reconcile):
+    send_cdrs("CDR1", "CDR2")
+    held.clear()
+    reconcile(emsp)
+
+    text = post(operator, "asking", "count_as_lost", Asking.objects.all()).content.decode()
+    reconcile(emsp)
+
+    assert "From the next reconciliation on each 404 is a gap" in text
+    assert open_gaps(emsp) == {"cdrs/NL/ABC/CDR1": "LOST", "cdrs/NL/ABC/CDR2": "LOST"}
+    assert "nothing is proven" not in page(operator, "reconciliation/")
+    assert LogEntry.objects.get().change_message == "its 404 counts as lost"
+
+
 def test_a_partner_is_reconciled_from_its_page(operator, emsp):
     data = {"action": "reconcile", "_selected_action": [emsp.platform.pk]}
     operator.post("/admin/partners/platform/", data)
@@ -215,6 +242,36 @@ def test_the_command_fills_them_and_then_finds_none(command, emsp, held, send_cd
 
     assert (code, told.splitlines()[-1]) == (0, "No gap is open.")
     assert len(held) == 12
+
+
+def test_the_command_fails_in_its_own_way_when_a_partner_shows_nothing(command, emsp, held, send_cdrs):
+    send_cdrs(*IDS)
+    held.clear()
+
+    code, told = command()
+
+    assert code == 3
+    assert told.splitlines()[-2:] == [
+        "No gap is open.",
+        f"NOT PROVEN: cdrs at {emsp.platform}: it answered 404 for all 6 that it was asked for: it has lost what it"
+        " acknowledged, or it allows no GET. Call the partner; the error report proof.none_found says what to do then.",
+    ]
+    found = json.loads(command("--json", "--module", "cdrs", "--no-ask")[1])["not_proven"]
+    assert [(row["platform_id"], row["module"], row["not_found"]) for row in found] == [
+        (emsp.platform.pk, "cdrs", 6)
+    ]
+    assert command("--module", "sessions")[0] == 0
+
+
+def test_the_command_says_at_its_end_what_was_not_checked(command, emsp, held, send_cdrs):
+    send_cdrs("CDR1")
+    Asking.objects.create(platform=emsp.platform, module="cdrs", allowed=False, not_found=1)
+
+    code, told = command()
+
+    assert code == 0
+    last = f"Not checked: cdrs at {emsp.platform}: not asked: that is switched off"
+    assert told.splitlines()[-1] == last
 
 
 def test_the_command_asks_nobody_when_told_so(command, emsp, held, send_cdrs):

@@ -112,9 +112,16 @@ def lost_what_it_acknowledged(stage: Stage) -> None:
     _reconcile(stage)
 
 
+def shows_nothing(stage: Stage) -> None:
+    _two_cdrs_are_there(stage)
+    gone = enveloped(None, 2001, 404)
+    stage.emsp.answers.insert(0, lambda request: gone if "/kept/" in request.url.path else None)
+    _reconcile(stage)
+
+
 def was_never_sent(stage: Stage) -> None:
     _two_cdrs_are_there(stage)
-    Delivery.objects.filter(path="NL/ABC/CDR2").delete()
+    Delivery.objects.filter(path="NL/ABC/CDR1").delete()
     _reconcile(stage)
 
 
@@ -127,6 +134,7 @@ PROVOKERS: dict[str, Callable[[Stage], object]] = {
     "hub.totals": miscounted,
     "hub.alerts": nobody_hears,
     "proof.lost": lost_what_it_acknowledged,
+    "proof.none_found": shows_nothing,
     "proof.never_sent": was_never_sent,
     "hub.digest": nobody_gets_mail,
 }

@@ -7,14 +7,16 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from ocpi_hub.exchange.management.commands.repairs import find_platform
 from ocpi_hub.partners.models import Platform
-from ocpi_hub.proof import gaps, runs
-from ocpi_hub.proof.models import Gap, Reconciliation, Run
+from ocpi_hub.proof import asking, gaps, runs
+from ocpi_hub.proof.models import Asking, Gap, Reconciliation, Run
 
 NOT_DONE = 2
+NOT_PROVEN = 3
 MOST_NAMED = 50  # gaps of one partner
 COLUMNS = ("accepted", "acknowledged", "waiting", "given_up", "never_sent", "asked", "held", "gaps")
 
@@ -23,7 +25,8 @@ class Command(BaseCommand):
     help = (
         "Compares what the hub accepted with what partners acknowledged, and asks them for CDRs and Sessions. "
         "Prints counts for each partner, module and day, and each gap by name. "
-        "Exit code 0: there is no open gap; 1: there is; 2: it could not be done."
+        "Exit code 0: there is no open gap; 1: there is; 2: it could not be done; 3: none is open, but a partner"
+        " answers 404 for all that it acknowledged, so nothing is proven."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -57,7 +60,14 @@ class Command(BaseCommand):
             found = found.filter(day=options["day"])
         filling = gaps.fill(found, "manage.py reconcile") if options["fill"] else None
         rows = [row for run in done for row in rows_of(run)]
-        told = as_json(rows, found) if options["json"] else "\n".join(lines(rows, found))
+        unproven = asking.unproven().filter(platform__in=[run.platform_id for run in done])
+        if module:
+            unproven = unproven.filter(module=module)
+        told = (
+            as_json(rows, found, unproven)
+            if options["json"]
+            else "\n".join([*lines(rows, found), *not_checked(done, unproven)])
+        )
         self.stdout.write(told)
         if filling:
             self.stderr.write(
@@ -65,6 +75,8 @@ class Command(BaseCommand):
             )
         if found.exists():
             sys.exit(1)
+        if unproven.exists():
+            sys.exit(NOT_PROVEN)
 
     def _run(self, platform: Platform, now: datetime, **wanted: Any) -> Run:
         run = runs.start(platform, now, **wanted)
@@ -131,7 +143,24 @@ def lines(rows: list[Reconciliation], found: Any) -> list[str]:
     return [*table, *(named or ["No gap is open."])]
 
 
-def as_json(rows: list[Reconciliation], found: Any) -> str:
+def not_checked(done: list[Run], unproven: "QuerySet[Asking]") -> list[str]:
+    """What no gap can be named of, and why; the worst is the last that is read."""
+    loud = {(row.platform_id, row.module): row for row in unproven}
+    quiet = [
+        f"Not checked: {module} at {run.platform}: {why}"
+        for run in done
+        for module, why in run.notes.items()
+        if (run.platform_id, module) not in loud
+    ]
+    return quiet + [
+        f"NOT PROVEN: {row.module} at {row.platform}: {row.reason}. {CALL}" for row in loud.values()
+    ]
+
+
+CALL = "Call the partner; the error report proof.none_found says what to do then."
+
+
+def as_json(rows: list[Reconciliation], found: Any, unproven: "QuerySet[Asking]") -> str:
     counts = (*COLUMNS, "lost", "different", "unclear")
     return json.dumps(
         {
@@ -156,6 +185,15 @@ def as_json(rows: list[Reconciliation], found: Any) -> str:
                     "day": str(gap.day),
                 }
                 for gap in found.order_by("platform_id", "module", "path")
+            ],
+            "not_proven": [
+                {
+                    "platform_id": row.platform_id,
+                    "module": row.module,
+                    "not_found": row.not_found,
+                    "reason": row.reason,
+                }
+                for row in unproven
             ],
         },
         indent=1,
