@@ -35,6 +35,14 @@ _RAW = re.compile(
     re.IGNORECASE,
 )
 
+# Contract ids (eMI3, ISO 15118) mean the same with hyphens, with stars or with nothing between their parts.
+_BETWEEN = r"(?:[-*]|%2[ADad])"
+_SEPARATOR = re.compile(_BETWEEN)
+_CONTRACT = re.compile(r"[A-Za-z]{2}[-*]?[A-Za-z0-9]{3}[-*]?[A-Za-z0-9]+(?:[-*][A-Za-z0-9]+)*")
+_SHORTEST_CONTRACT = 7  # letters and digits; "DE*MSP" is a party and no contract
+_MOST_PARTS = 12
+_RUN = re.compile(rf"(%[0-9A-Fa-f]{{2}}|\\u[0-9A-Fa-f]{{4}})?([A-Za-z0-9]+(?:{_BETWEEN}[A-Za-z0-9]+)*)")
+
 
 def secret_values(*bodies: bytes | str | None) -> set[str]:
     """What nobody may read who is no party to it, not even whoever may see personal data.
@@ -107,11 +115,18 @@ def masked(text: str, values: Iterable[str]) -> str:
     """The text without these values, however they are spelled or encoded; words that merely hold one stay."""
     # A page of a list has thousands of values, and a pattern of all of them takes seconds.
     folded = text.casefold()
-    return masker(value for value in values if any(form.casefold() in folded for form in _forms(value)))(text)
+    bare = _SEPARATOR.sub("", folded)
+    return masker(value for value in values if _may_be_in(folded, bare, value))(text)
+
+
+def _may_be_in(folded: str, bare: str, value: str) -> bool:
+    spelled = any(form.casefold() in folded for form in _forms(value))
+    return spelled or any(core in bare for core in _cores(value))
 
 
 def masker(values: Iterable[str]) -> Callable[[str], str]:
     """The same for many texts."""
+    values = set(values)
     forms = {form for value in values for form in _forms(value) if form}
     if not forms:
         return str
@@ -119,7 +134,42 @@ def masker(values: Iterable[str]) -> Callable[[str], str]:
     # As in results%2FSECRET and \u002fSECRET: what ends in a letter there is no word that goes on.
     begins = r"(?:(?<![A-Za-z0-9])|(?<=%[0-9A-Fa-f]{2})|(?<=\\u[0-9A-Fa-f]{4}))"
     pattern = re.compile(rf"{begins}(?:{longest_first})(?![A-Za-z0-9])", re.IGNORECASE)
-    return lambda text: pattern.sub(MASK, text)
+    cores = {core for value in values for core in _cores(value)}
+    if not cores:
+        return lambda text: pattern.sub(MASK, text)
+    # Not in the pattern: a thousand contracts with a separator or none at every place would take seconds.
+    return lambda text: _RUN.sub(lambda run: _without_contracts(run, cores), pattern.sub(MASK, text))
+
+
+def _without_contracts(run: re.Match[str], cores: set[str]) -> str:
+    """A run of words and separators without the contracts that it spells, whatever stands before and after."""
+    words, between = _SEPARATOR.split(run[2]), _SEPARATOR.findall(run[2])
+    left, at = [run[1] or ""], 0
+    while at < len(words):
+        count = _words_of_a_contract(words[at : at + _MOST_PARTS], cores)
+        left.append(MASK if count else words[at])
+        at += count or 1
+        left += between[at - 1 : at]
+    return "".join(left)
+
+
+def _words_of_a_contract(words: list[str], cores: set[str]) -> int:
+    """How many of the first words are one together; as many as can be."""
+    found, joined = 0, ""
+    for count, word in enumerate(words, 1):
+        joined += word.casefold()
+        found = count if joined in cores else found
+    return found
+
+
+def _cores(value: str) -> Iterator[str]:
+    """Of a contract id its letters and digits alone, with its check digit and without."""
+    if not _CONTRACT.fullmatch(value):
+        return
+    for text in (value, value[:-2]) if value[-2] in "-*" else (value,):
+        core = _SEPARATOR.sub("", text).casefold()
+        if len(core) >= _SHORTEST_CONTRACT:
+            yield core
 
 
 def _forms(value: str) -> set[str]:

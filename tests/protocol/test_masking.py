@@ -59,6 +59,41 @@ def test_they_are_masked_wherever_and_however_they_stand(text, left):
     assert masked(text, {"012345AF", "a/b", 'quo"te'}) == left
 
 
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("unknown contract NLEVMCmask777", "unknown contract ***"),
+        ("nlevmcMASK777, NL*EVM*Cmask777 and NL-EVMCmask777.", "***, *** and ***."),
+        ("/NL%2AEVM%2ACmask777?x", "/***?x"),
+        ("results%2FNLEVMCmask777 and \\u002fNLEVMCmask777", "results%2F*** and \\u002f***"),
+        ("id-NLEVMCmask777-refused", "id-***-refused"),
+        ("NLEVMCmask778, NLEVMCmask7771, XNLEVMCmask777", "NLEVMCmask778, NLEVMCmask7771, XNLEVMCmask777"),
+        ("DE8AA1234567 and DE*8AA*123456", "*** and ***"),
+        ("FRABCC12345678", "***"),
+        ("FR-ABC-C12345678-4 of FR*ABC", "*** of FR*ABC"),
+        ("DEMSP and DE-MSP and a-b", "DEMSP and *** and a-b"),
+    ],
+)
+def test_a_contract_is_masked_with_and_without_separators(text, left):
+    contracts = {
+        "NL-EVM-Cmask777",
+        "DE*8AA*123456*7",
+        "FRABCC123456784",
+        "FR-ABC-C12345678-4",
+        "DE-MSP",
+        "ab",
+    }
+
+    assert masked(text, contracts) == left
+
+
+def test_thousands_of_contracts_are_masked_by_one_look_at_the_text():
+    contracts = [f"NL-EVM-C{number:08}" for number in range(3_000)]
+    text = " ".join(contract.replace("-", "") for contract in contracts)
+
+    assert masked(text, contracts) == " ".join(["***"] * 3_000)
+
+
 def test_without_private_values_a_text_stays():
     assert masked("anything", set()) == "anything"
 
