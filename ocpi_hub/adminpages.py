@@ -44,7 +44,7 @@ def pretty(text: str | None) -> SafeString:
     """JSON indented for reading, whatever is no JSON as it is."""
     if not text:
         return format_html("<em>{}</em>", "none")
-    with suppress(msgspec.DecodeError):
+    with suppress(msgspec.DecodeError, RecursionError):
         # Numbers and escapes stay as they came: 1.10 is not 1.1, and half a character can be shown only so.
         text = msgspec.json.format(text, indent=2)
     return format_html('<pre style="white-space: pre-wrap; margin: 0">{}</pre>', text)

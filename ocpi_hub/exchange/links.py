@@ -21,6 +21,9 @@ def next_page(platform: Platform, asked: str, header: str | None) -> str:
     """
     link = next_link(header)
     if not link:
+        if "next" in (header or "").lower():
+            # The list goes on: whoever took this page for its last would miss the rest.
+            raise NoPage("its Link cannot be read")
         return ""
     try:
         # What the partner has sent no header of ours could carry as it stands.

@@ -89,18 +89,28 @@ class Count(NamedTuple):
 
 
 def _is_believed(model: type[OwnedObject], pull: Pull, owner: str, policy: Policy) -> bool:
-    count = _counted(model, pull, owner)
-    if policy.believes or count.listed * 100 >= count.before * settings.HUB_PULL_LEAST:
+    doubt = "" if policy.believes else _doubt(model, pull, owner)
+    if not doubt:
         return True
     text = (
-        f"{owner} listed {count.listed} of the {count.before} {model.module} that were there: nothing of it counts as"
-        " vanished, in case its server is at fault. If the list is right, let the hub believe the next full pull."
+        f"{doubt}: nothing of it counts as vanished, in case its server is at fault. If the list is right, let the"
+        " hub believe the next full pull."
     )
     if text not in pull.note:
         pull.note = f"{pull.note} {text}".strip()
         logger.warning("%s: %s", pull, text)
         pullfailures.not_believed(pull, owner, text)
     return False
+
+
+def _doubt(model: type[OwnedObject], pull: Pull, owner: str) -> str:
+    """Why the list may lack more than what its owner took away; empty when nothing speaks against it."""
+    if pull.total is not None and pull.received < pull.total:
+        return f"{owner} listed {pull.received} {model.module} and told of {pull.total} (X-Total-Count)"
+    count = _counted(model, pull, owner)
+    if count.listed * 100 < count.before * settings.HUB_PULL_LEAST:
+        return f"{owner} listed {count.listed} of the {count.before} {model.module} that were there"
+    return ""
 
 
 def _counted(model: type[OwnedObject], pull: Pull, owner: str) -> Count:

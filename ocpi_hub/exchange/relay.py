@@ -243,13 +243,10 @@ def link_back(
     try:
         url = links.next_page(platform, asked, header)
     except links.NoPage as fault:
-        url, why = "", str(fault)
-    else:
-        why = "its Link cannot be read"
+        logger.warning("%s of %s end early for whoever asked: %s", module, platform, fault)
+        relayfailures.link_unreadable(platform, module, header, str(fault))
+        return None
     if not url:
-        if "next" in header.lower():
-            logger.warning("%s of %s end early for whoever asked: %s", module, platform, why)
-            relayfailures.link_unreadable(platform, module, header, why)
         return None
     parts, base = urlsplit(url), urlsplit(endpoint)
     query = parts.query

@@ -212,6 +212,14 @@ def test_nobody_changes_or_deletes_a_look(operator):
     assert Look.objects.get().who == "operator"
 
 
+def test_a_body_that_is_nested_without_end_opens_every_page_all_the_same(operator, cpo):
+    cpo.put("receiver/locations/NL/ABC/LOC1", b'{"a":' * 100_000, **IDS)
+    text = page(operator, q="c1")
+    report = operator.get(f"/admin/errorreports/errorreport/{ErrorReport.objects.get().pk}/change/")
+
+    assert (report.status_code, "Journey c1" in text) == (200, True)
+
+
 def test_half_a_character_in_a_body_opens_every_page_all_the_same(operator, cpo):
     broken = b'{"id": "LOC1", "name": "\\ud800", "latitude": 1.10}'
     refused = cpo.put("receiver/locations/NL/ABC/LOC1", broken, **IDS)

@@ -140,6 +140,19 @@ def test_a_link_to_a_server_that_the_partner_has_not_announced_ends_the_pull_wit
     assert len(cpo.calls) == 1
 
 
+@pytest.mark.parametrize(
+    "header", ["https://abc.example/l?offset=1; rel=next", f"<https://abc.example/{'x' * 5_000}>; rel=next"]
+)
+def test_a_link_that_cannot_be_read_is_not_the_end_of_a_list(cpo, header):
+    cpo.lists["locations"] = locations(3)
+    pull(cpo, full=True)
+    cpo.answers.append(lambda request: enveloped(locations(2), Link=header))
+    report = pull(cpo, full=True)
+
+    assert (report.pull.state, report.pull.error) == ("FAILED", "page 1: its Link cannot be read")
+    assert not Location.objects.exclude(missing_since=None).exists()
+
+
 def test_a_partner_that_names_itself_by_http_is_asked_by_https_as_before(cpo):
     cpo.answers.append(paged((locations(1), link("http://abc.example:8080/l?offset=1")), ([], {})))
     pull(cpo)

@@ -12,6 +12,7 @@ from ocpi_hub.exchange import sync
 from ocpi_hub.exchange.models import Delivery, Message, Pull, PullPlan
 from ocpi_hub.protocol.envelope import format_time, parse_time
 from tests import examples
+from tests.partners import enveloped
 from tokens.models import Token
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("two_modules")]
@@ -336,6 +337,22 @@ def test_a_list_of_less_than_half_of_what_was_there_is_not_believed(cpo, plan, l
         "server is at fault. If the list is right, let the hub believe the next full pull."
     )
     assert (found.state, found.note) == ("DONE", "" if gone else told)
+
+
+def test_a_list_that_tells_of_more_than_it_gives_is_not_believed(cpo, plan):
+    full(cpo, 10, 0)
+    cpo.answers.append(
+        lambda request: enveloped(
+            [examples.location(id=f"LOC{n}") for n in range(6)], **{"X-Total-Count": "10"}
+        )
+    )
+    found = full(cpo, 6, 1)
+
+    assert missing() == 0
+    assert found.note == (
+        "NL*ABC listed 6 locations and told of 10 (X-Total-Count): nothing of it counts as vanished, in case its "
+        "server is at fault. If the list is right, let the hub believe the next full pull."
+    )
 
 
 def test_an_empty_list_night_after_night_makes_no_network_vanish(cpo, plan):

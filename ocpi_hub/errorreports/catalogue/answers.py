@@ -73,14 +73,14 @@ PULLS = (
     ),
     Kind(
         "pull.not_believed",
-        "A full list with hardly anything of what was there",
-        "The partner's full list has less than half of the objects that it had before. The hub keeps them all as they"
-        " are, in case the partner's server is at fault.",
+        "A full list that seems to lack much of what was there",
+        "The partner's full list has less than half of the objects that it had before, or fewer than its X-Total-Count"
+        " says. The hub keeps them all as they are, in case the partner's server is at fault.",
         Who.BOTH,
         "Ask the partner whether the list is right. If it is, tick Believe the next full pull in its pull plan, and"
         " pull everything now.",
-        "Your full list had less than half of the objects of your last one. The hub keeps the others for now. Please"
-        " look whether your list is complete, and tell us when it is.",
+        "Your full list had less than half of the objects of your last one, or fewer than its X-Total-Count."
+        " The hub keeps the others for now. Please look whether your list is complete, and tell us when it is.",
     ),
     Kind(
         "pull.interrupted",
