@@ -7,7 +7,8 @@ from django.db.models import Q
 
 from cdrs.models import CDR
 from ocpi_hub.erasure import Fate, Holding, harmless, holds, tells
-from ocpi_hub.pseudonyms import Driver, Form
+from ocpi_hub.mentions import Form
+from ocpi_hub.pseudonyms import Driver
 
 
 def of_driver(driver: Driver) -> Q:

@@ -3,7 +3,7 @@
 from django.db.models import Q
 
 from ocpi_hub.erasure import Fate, Holding, harmless, holds
-from ocpi_hub.pseudonyms import Form
+from ocpi_hub.mentions import Form
 
 holds(
     Holding(
@@ -13,6 +13,7 @@ holds(
         "what was asked of whom, and what became of it, stays",
         {"token_uid": Form.VALUE, "note": Form.TEXT},
         rows=lambda driver: Q(token_uid__iexact=driver.uid, from_party=driver.owner),
+        parties=("from_party",),
     )
 )
 harmless(

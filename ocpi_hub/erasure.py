@@ -5,7 +5,7 @@ driver's token, or stay as they are, and why. A system check walks all columns t
 no new one is forgotten. Erasing goes table by table and batch by batch; whoever runs it again finishes what was left.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -15,7 +15,8 @@ from django.db import models, transaction
 from django.db.models import GeneratedField, Model, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
-from ocpi_hub.pseudonyms import Driver, Form, spellings, with_pseudonym
+from ocpi_hub.mentions import Form, spelled
+from ocpi_hub.pseudonyms import Driver, owners_named, with_pseudonym
 
 BATCH = 500  # rows changed in one transaction
 SHORTEST_NAME = 36  # characters of the shortest column that a token's uid fits into whatever it is
@@ -36,6 +37,9 @@ class Holding(NamedTuple):
     why: str
     columns: dict[str, Form]
     rows: Callable[[Driver], Q] | None = None  # which rows; without it those that name the driver
+    parties: tuple[
+        str, ...
+    ] = ()  # columns with the keys of parties, one of which may be the token's provider
     waits: Callable[[], Q] | None = None  # rows that cannot be touched yet
     until: str = ""  # what they wait for
     besides: Callable[[Any], dict[str, object]] | None = None  # what else changes in a row
@@ -49,6 +53,11 @@ class Finding(NamedTuple):
     holding: Holding
     rows: int
     waiting: int = 0
+    unclear: int = 0  # besides: rows that may name another provider's token of the same uid, and are left
+
+    @property
+    def left(self) -> int:
+        return self.waiting + self.unclear
 
 
 class Plan(NamedTuple):
@@ -58,13 +67,14 @@ class Plan(NamedTuple):
 
     @property
     def waiting(self) -> int:
-        return sum(found.waiting for found in self.findings)
+        return sum(found.left for found in self.findings)
 
 
 _holdings: list[Holding] = []
 _harmless: dict[str, set[str]] = {}
 _notes: list[Callable[[Driver], Iterator[str]]] = []
 _aliases: list[Callable[[str, str], set[str]]] = []
+_rivals: list[Callable[[str, str], set[str]]] = []
 
 
 def holds(holding: Holding) -> None:
@@ -89,9 +99,18 @@ def also_names(find: Callable[[str, str], set[str]]) -> Callable[[str, str], set
     return find
 
 
-def driver_of(owner: str, uid: str, contracts: tuple[str, ...] = ()) -> Driver:
-    found = {name for find in _aliases for name in find(owner.upper(), uid)} | set(contracts)
-    return Driver(owner.upper(), uid, tuple(sorted(name for name in found if name.upper() != uid.upper())))
+def also_has(find: Callable[[str, str], set[str]]) -> Callable[[str, str], set[str]]:
+    """Which other providers have a token of the same uid, by its owner's key and its uid."""
+    _rivals.append(find)
+    return find
+
+
+def driver_of(owner: str, uid: str, others: Iterable[str] = ()) -> Driver:
+    owner = owner.upper()
+    found = {name for find in _aliases for name in find(owner, uid)} | set(others)
+    rivals = {key for find in _rivals for key in find(owner, uid)}
+    names = sorted(name for name in found if name.upper() != uid.upper())
+    return Driver(owner, uid, tuple(names), tuple(sorted(rivals)))
 
 
 # ------------------------------------------------------------------------------------- what is there, and erasing it
@@ -100,7 +119,8 @@ def plan(driver: Driver) -> Plan:
     findings = [_look(holding, driver) for holding in _holdings]
     notes = [text for note in _notes for text in note(driver)]
     in_order = sorted(
-        (found for found in findings if found.rows), key=lambda found: [*Fate].index(found.holding.fate)
+        (found for found in findings if found.rows or found.unclear),
+        key=lambda found: [*Fate].index(found.holding.fate),
     )
     return Plan(driver, in_order, notes)
 
@@ -110,19 +130,19 @@ def erase(driver: Driver, progress: Callable[[Finding], object] = lambda found: 
     done = []
     for holding in _holdings:
         found = _erase(holding, driver)
-        if found.rows:
+        if found.rows or found.unclear:
             done.append(found)
             progress(found)
     return done
 
 
 def _look(holding: Holding, driver: Driver) -> Finding:
-    found = _found(holding, driver)
-    return Finding(holding, len(found), len(_waiting(holding, list(found))))
+    found, unclear = _found(holding, driver)
+    return Finding(holding, len(found), len(_waiting(holding, list(found))), unclear)
 
 
 def _erase(holding: Holding, driver: Driver) -> Finding:
-    found = _found(holding, driver)
+    found, unclear = _found(holding, driver)
     waiting = _waiting(holding, list(found)) if holding.fate is not Fate.KEPT else set()
     free = [pk for pk in found if pk not in waiting]
     for start in range(0, len(free), BATCH):
@@ -131,23 +151,27 @@ def _erase(holding: Holding, driver: Driver) -> Finding:
             _delete(holding, batch)
         elif holding.fate is Fate.REPLACED:
             _replace(holding, driver, {pk: found[pk] for pk in batch})
-    return Finding(holding, len(found), len(waiting))
+    return Finding(holding, len(found), len(waiting), unclear)
 
 
-def _found(holding: Holding, driver: Driver) -> dict[Any, Any]:
-    """The rows that are about the driver, each with its day if the table has days; in one reading of the table."""
+def _found(holding: Holding, driver: Driver) -> tuple[dict[Any, Any], int]:
+    """The rows that are about the driver, each with its day if the table has days, in one reading of the table.
+
+    And how many may be about somebody else just as well.
+    """
     if holding.rows and holding.fate is not Fate.REPLACED:
-        return dict.fromkeys(_rows(holding).filter(holding.rows(driver)).values_list("pk", flat=True))
+        return dict.fromkeys(_rows(holding).filter(holding.rows(driver)).values_list("pk", flat=True)), 0
     rows = _naming(holding, driver)
     if holding.rows:
         rows = rows.filter(holding.rows(driver))
     days = [holding.day] if holding.day else []
-    found = {
-        row.pk: getattr(row, holding.day) if days else None
-        for row in rows.only("pk", *days, *holding.columns).iterator(1000)
-        if _changes(holding, driver, row)
-    }
-    return dict(sorted(found.items(), key=lambda item: item[1])) if days else found
+    found, unclear = {}, 0
+    for row in rows.only("pk", *days, *holding.parties, *holding.columns).iterator(1000):
+        if _changes(holding, driver, row):
+            found[row.pk] = getattr(row, holding.day) if days else None
+        elif _whose(holding, driver, row) is Whose.UNCLEAR:
+            unclear += 1
+    return (dict(sorted(found.items(), key=lambda item: item[1])) if days else found), unclear
 
 
 def _rows(holding: Holding) -> QuerySet[Any]:
@@ -157,13 +181,13 @@ def _rows(holding: Holding) -> QuerySet[Any]:
 
 
 def _naming(holding: Holding, driver: Driver) -> QuerySet[Any]:
-    """Rows whose columns have one of the names in them, as text."""
+    """Rows whose columns have one of the names in them, in whatever spelling; some that mean something else too."""
+    as_text = {f"{column}_as_text": Cast(column, TextField()) for column in holding.columns}
     wanted = Q()
-    as_text = {}
-    for column in holding.columns:
-        as_text[f"{column}_as_text"] = Cast(column, TextField())
-        for spelling in {spelling for name in driver.names for spelling in spellings(name)}:
-            wanted |= Q(**{f"{column}_as_text__icontains": spelling})
+    for column in as_text:
+        # PostgreSQL is faster with a pattern for each than with one for all.
+        for name in driver.names:
+            wanted |= Q(**{f"{column}__iregex": spelled(name)})
     return _rows(holding).annotate(**as_text).filter(wanted)
 
 
@@ -200,11 +224,35 @@ def _at(holding: Holding, found: dict[Any, Any]) -> Q:
 def _changes(holding: Holding, driver: Driver, row: Model) -> dict[str, object]:
     """The columns as they are to be, of those that name the driver."""
     found = {}
+    unsaid = _whose(holding, driver, row) is Whose.THE_DRIVERS
     for column, form in holding.columns.items():
         value = getattr(row, column)
-        if value and (new := with_pseudonym(value, driver, form)) != value:
+        if value and (new := with_pseudonym(value, driver, form, unsaid)) != value:
             found[column] = new
     return found
+
+
+class Whose(Enum):
+    """Whose token it is that a row names without its provider."""
+
+    THE_DRIVERS = "the driver's"
+    ANOTHERS = "another provider's"
+    UNCLEAR = "nobody can tell"
+
+
+def _whose(holding: Holding, driver: Driver, row: Model) -> Whose:
+    """By what else the row says; if it says nothing, it can only be told where one provider alone has such a uid."""
+    named = {
+        owner
+        for column, form in holding.columns.items()
+        if (value := getattr(row, column))
+        for owner in owners_named(value, driver, form)
+    }
+    parties = {getattr(row, column) for column in holding.parties}
+    said = (named - {""}) or (parties & set(driver.providers))
+    if said:
+        return Whose.THE_DRIVERS if driver.owner in said else Whose.ANOTHERS
+    return Whose.UNCLEAR if driver.rivals and named else Whose.THE_DRIVERS
 
 
 # ------------------------------------------------------------------------------------------- that none is forgotten

@@ -1,7 +1,7 @@
 """What Django's own tables and those of its scheduler hold of drivers (erasure.py)."""
 
 from ocpi_hub.erasure import Fate, Holding, harmless, holds
-from ocpi_hub.pseudonyms import Form
+from ocpi_hub.mentions import Form
 
 holds(
     Holding(

@@ -5,8 +5,9 @@ from django.db.models import Q
 from ocpi_hub.erasure import Fate, Holding, harmless, holds
 from ocpi_hub.exchange.digests import digest_of
 from ocpi_hub.exchange.holdings import still_to_be_told
+from ocpi_hub.mentions import Form
 from ocpi_hub.protocol.codec import parse
-from ocpi_hub.pseudonyms import Driver, Form
+from ocpi_hub.pseudonyms import Driver
 from sessions.models import Session
 
 OVER = ("COMPLETED", "INVALID")
@@ -39,6 +40,7 @@ holds(
             "contract_id": Form.VALUE,
         },
         rows=of_driver,
+        parties=("audience",),
         waits=lambda: ~Q(status__in=OVER) | still_to_be_told(Session.module),
         until="they are over, and their provider has their end",
         besides=known_by_what_it_was,

@@ -27,9 +27,11 @@ from ocpi_hub.exchange.models import (
     RepairRule,
 )
 from ocpi_hub.journal.models import Hop, Look
+from ocpi_hub.mentions import Form
+from ocpi_hub.partners import secrets
 from ocpi_hub.proof.comparison import Window, compare
 from ocpi_hub.proof.models import Gap
-from ocpi_hub.pseudonyms import Driver, Form, without
+from ocpi_hub.pseudonyms import Driver, without
 from sessions.models import Session
 from tests import examples
 from tests.conformance.calls import to
@@ -369,6 +371,199 @@ def test_a_contract_of_several_tokens_stays_unless_it_is_named(cpo, emsp, delive
 
     erasing.erase(erasing.driver_named(TOKEN, (CONTRACT,)), "operator")
     assert Session.objects.get().contract_id == driver.pseudonym
+
+
+# ------------------------------------------------------------------------------------- of one of two with this uid
+def of_the_stranger(**fields):
+    return examples.token(country_code="FR", party_id="XYZ", contract_id="F1", **fields)
+
+
+@pytest.fixture
+def rival(driver, stranger, cpo, deliver):
+    """FR*XYZ has a token of the same uid, and everybody has heard of that too."""
+    stranger.put(f"receiver/tokens/FR/XYZ/{UID}", of_the_stranger())
+    deliver()
+    background.flush()
+
+
+def hops() -> dict[int, tuple[object, ...]]:
+    rows = Hop.objects.filter(url__contains="/tokens/FR/XYZ/").order_by("pk")
+    return {row.pk: (row.url, row.refs, row.request_body, row.answer_body) for row in rows}
+
+
+def test_another_providers_token_of_the_same_uid_keeps_its_traces(driver, rival):
+    before = hops()
+    attempts = list(Attempt.objects.filter(url__contains="/tokens/FR/XYZ/").values_list("url", flat=True))
+    assert len(before) >= 2
+    assert attempts
+
+    erasing.erase(erasing.driver_named(TOKEN), "operator")
+
+    assert hops() == before
+    assert all(f"token:FR/XYZ/{UID}" in refs and UID in refs for _, refs, *_ in before.values())
+    assert (
+        list(Attempt.objects.filter(url__contains="/tokens/FR/XYZ/").values_list("url", flat=True))
+        == attempts
+    )
+    assert Token.objects.get(owner_key="FR*XYZ").object_id == UID
+    assert not Hop.objects.filter(url__contains=f"/tokens/DE/MSP/{UID}").exists()
+    assert not Attempt.objects.filter(url__contains=f"/tokens/DE/MSP/{UID}").exists()
+
+
+def test_two_drivers_never_get_one_pseudonym(driver, rival):
+    erasing.erase(erasing.driver_named(TOKEN), "operator")
+    theirs = erasing.driver_named(f"FR*XYZ/{UID}")
+    Token.objects.filter(owner_key="FR*XYZ").update(valid=False)
+    erasing.erase(theirs, "operator")
+
+    assert theirs.pseudonym != driver.pseudonym
+    for hop in Hop.objects.all():
+        both = {driver.pseudonym, theirs.pseudonym} <= set(hop.refs)
+        assert not both
+    assert Attempt.objects.filter(url__contains=f"/tokens/FR/XYZ/{theirs.pseudonym}").exists()
+
+
+def test_what_does_not_say_which_of_two_tokens_it_means_is_left_and_told(emsp, cpo, stranger, deliver):
+    emsp.put(f"receiver/tokens/DE/MSP/{UID}", examples.token())
+    stranger.put(f"receiver/tokens/FR/XYZ/{UID}", of_the_stranger())
+    deliver()
+    Look.objects.create(who="operator", asked=f"uid {UID}", correlation_ids=[], note="")
+
+    row = erasing.erase(erasing.driver_named(TOKEN), "operator")
+
+    assert Look.objects.get().asked == f"uid {UID}"
+    (line,) = [line for line in row.result if line.startswith("looks at personal data")]
+    assert (
+        "0 with a pseudonym now; 1 stays that may be about another provider's token of the same uid" in line
+    )
+    assert row.waiting == 1
+    assert row.names_cipher
+
+    Token.objects.filter(owner_key="FR*XYZ").delete()
+    row = erasing.erase(erasing.driver_named(TOKEN), "operator")
+
+    assert Look.objects.get().asked == f"uid {erasing.driver_named(TOKEN).pseudonym}"
+    assert (row.waiting, row.names_cipher) == (0, "")
+
+
+@pytest.mark.parametrize(("to_party", "left"), [("DE*MSP", ""), ("FR*XYZ", UID)])
+def test_a_question_is_of_the_token_of_the_party_that_was_asked(driver, rival, to_party, left):
+    Hop.objects.all().delete()
+    texts = ["module", "interface", "remote", "request_body", "answer_body", "failure"]
+    made = dict.fromkeys([*texts, "request_id", "correlation_id"], "")
+    numbers = dict.fromkeys(("request_size", "answer_size", "milliseconds"), 0)
+    Hop.objects.create(
+        **made, **numbers, kind="drivers", at=timezone.now(), direction="IN", from_party="NL*ABC", method="POST",
+        to_party=to_party, url=f"/ocpi/2.2.1/sender/tokens/{UID}/authorize", request_headers={}, answer_headers={},
+        refs=[f"token:{UID}", UID],
+    )  # fmt: skip
+
+    erasing.erase(erasing.driver_named(TOKEN), "operator")
+
+    name = left or driver.pseudonym
+    hop = Hop.objects.get()
+    assert (hop.url, hop.refs) == (f"/ocpi/2.2.1/sender/tokens/{name}/authorize", [f"token:{name}", name])
+
+
+# --------------------------------------------------------------------------------------------------- as it is spelled
+def php(document) -> bytes:
+    """As PHP's json_encode writes slashes, with a letter of the uid escaped besides."""
+    return json.dumps(document).replace("/", "\\/").replace("PHP\\/", "\\u0050HP\\/").encode()
+
+
+def test_what_php_wrote_is_erased_and_stays_as_it_was_sent_besides(cpo, emsp, deliver):
+    uid, contract = "PHP/UID/77", "DE/MSP/C777"
+    token = {**examples.session()["cdr_token"], "uid": uid, "contract_id": contract}
+    emsp.put(
+        "receiver/tokens/DE/MSP/%50HP%2FUID%2F77",
+        php(examples.token(uid=uid, contract_id=contract, valid=False)),
+    )
+    sent = php(examples.session(cdr_token=token, status="COMPLETED", end_date_time=later()))
+    assert cpo.put("receiver/sessions/NL/ABC/SESSION1", sent).codes == (201, 1000)
+    cpo.post("sender/tokens/PHP%2F%55ID%2F77/authorize")
+    deliver()
+    background.flush()
+    spelled = ("PHP.{1,6}(U|%55)ID.{1,6}77", "u0050HP", "C777")
+    assert {"charging_sessions_session", "exchange_message", "journal_hop"} <= set(holders(*spelled))
+
+    row = erasing.erase(erasing.driver_named(f"DE*MSP/{uid}"), "operator")
+
+    assert row.waiting == 0
+    assert holders(*spelled) == {}
+    name = erasing.driver_named(f"DE*MSP/{uid}").pseudonym.encode()
+    left = sent.replace(b"\\u0050HP\\/UID\\/77", name).replace(b"DE\\/MSP\\/C777", name)
+    assert Session.objects.get().document.encode() == left
+
+
+# --------------------------------------------------------------------------------------------- the second of two runs
+def test_a_later_run_knows_the_contract_that_the_first_found(cpo, emsp, deliver):
+    emsp.put(f"receiver/tokens/DE/MSP/{UID}", examples.token(contract_id=CONTRACT, valid=False))
+    cpo.put("receiver/sessions/NL/ABC/SESSION1", examples.session(status="ACTIVE"))
+    deliver()
+    first = erasing.erase(erasing.driver_named(TOKEN), "operator")
+    assert not Token.objects.exists()
+    assert first.waiting == 1
+    assert first.finished
+    assert holders(CONTRACT).keys() == {"charging_sessions_session"}
+    cpo.put("receiver/sessions/NL/ABC/SESSION1", examples.session(status="COMPLETED", last_updated=later()))
+    deliver()
+    background.flush()
+
+    second = erasing.erase(erasing.driver_named(TOKEN), "operator")
+
+    assert second.waiting == 0
+    assert holders(UID, CONTRACT) == {}
+    assert set(Erasure.objects.values_list("names_cipher", flat=True)) == {""}
+
+
+def test_what_is_kept_for_a_later_run_is_encrypted(cpo, emsp, deliver):
+    emsp.put(f"receiver/tokens/DE/MSP/{UID}", examples.token(contract_id=CONTRACT, valid=False))
+    cpo.put("receiver/sessions/NL/ABC/SESSION1", examples.session(status="ACTIVE"))
+    deliver()
+
+    for _ in range(2):
+        erasing.erase(erasing.driver_named(TOKEN), "operator")
+
+    newest, older = Erasure.objects.all()
+    assert older.names_cipher == ""
+    assert json.loads(secrets.decrypt(newest.names_cipher)) == ["DE*MSP", UID, CONTRACT]
+    assert "exchange_erasure" not in holders(UID, CONTRACT)
+
+
+def test_an_erasure_that_is_interrupted_says_so_and_the_next_knows_what_it_knew(driver, monkeypatch):
+    def interrupted(found):
+        if found.holding.model == "tokens.Token":
+            raise KeyboardInterrupt
+
+    Session.objects.update(status="ACTIVE")
+    with pytest.raises(KeyboardInterrupt):
+        erasing.erase(driver, "operator", progress=interrupted)
+    row = Erasure.objects.get()
+    assert not row.finished
+    assert str(row).startswith("begun to be erased, but not to the end, at ")
+    Token.objects.all().delete()
+    Session.objects.update(status="COMPLETED")
+
+    assert erasing.driver_named(TOKEN).names == driver.names
+    assert erasing.erase(erasing.driver_named(TOKEN), "operator").waiting == 0
+    assert holders(*NAMES) == {"cdrs_cdr": 1}
+    assert not Erasure.objects.exclude(names_cipher="").exists()
+
+
+def test_what_waits_is_found_under_a_new_key(cpo, emsp, deliver, settings):
+    emsp.put(f"receiver/tokens/DE/MSP/{UID}", examples.token(contract_id=CONTRACT, valid=False))
+    cpo.put("receiver/sessions/NL/ABC/SESSION1", examples.session(status="ACTIVE"))
+    deliver()
+    erasing.erase(erasing.driver_named(TOKEN), "operator")
+    new = "b25seS1mb3ItbWFrZS1jaGVjay1vbmx5LWZvci1tYWs="
+
+    settings.HUB_KEYS = [new, *settings.HUB_KEYS]
+    assert erasing.driver_named(TOKEN).others == (CONTRACT,)
+    call_command("rekey")
+    settings.HUB_KEYS = [new]
+
+    assert erasing.driver_named(TOKEN).others == (CONTRACT,)
+    assert len(erasing.before(erasing.driver_named(TOKEN))) == 1
 
 
 P = Driver("DE*MSP", "12").pseudonym

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 
 from django.db.models import Q
 
-from ocpi_hub.erasure import Fate, Holding, also_names, harmless, holds, tells
+from ocpi_hub.erasure import Fate, Holding, also_has, also_names, harmless, holds, tells
 from ocpi_hub.exchange.holdings import OPEN, UNTIL_DELIVERED, on_their_way, still_to_be_told
 from ocpi_hub.exchange.models import DeadLetter, Delivery
 from ocpi_hub.exchange.ownedobject import Address
 from ocpi_hub.exchange.removal import remove
+from ocpi_hub.mentions import Form
 from ocpi_hub.protocol.types import PartyRef
-from ocpi_hub.pseudonyms import Driver, Form
+from ocpi_hub.pseudonyms import Driver
 from tokens.models import Token
 
 COPIES = "copies of the token on its way to operators, of no use when it is gone"
@@ -90,6 +91,7 @@ holds(
         "who asked whom, and how fast it was answered, stays",
         {"token_uid": Form.VALUE, "problem": Form.TEXT},
         rows=lambda driver: Q(token_uid__iexact=driver.uid, token_owner__in=[driver.owner, ""]),
+        parties=("token_owner", "provider"),
     )
 )
 harmless("tokens.Token", "digest", "owners_document")
@@ -106,6 +108,12 @@ def contract_and_number(owner: str, uid: str) -> set[str]:
     }  # fmt: skip
     others = Token.objects.filter(owner_key=owner).exclude(key=uid.upper())
     return {value for column, value in found if not others.filter(**{f"{column}__iexact": value}).exists()}
+
+
+@also_has
+def others_of_the_uid(owner: str, uid: str) -> set[str]:
+    found = Token.objects.filter(key=uid.upper()).exclude(owner_key=owner).order_by()
+    return set(found.values_list("owner_key", flat=True))
 
 
 @tells

@@ -1,7 +1,7 @@
 """What error reports hold of drivers (erasure.py); what is seen to be private was masked when they were written."""
 
 from ocpi_hub.erasure import Fate, Holding, harmless, holds
-from ocpi_hub.pseudonyms import Form
+from ocpi_hub.mentions import Form
 
 FAILURE = {
     "text": Form.TEXT,

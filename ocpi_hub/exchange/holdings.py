@@ -5,7 +5,8 @@ from django.db.models import Q
 from ocpi_hub.erasure import Fate, Holding, harmless, holds
 from ocpi_hub.exchange.models import Callback, Delivery, Message
 from ocpi_hub.exchange.ownedobject import owned_models
-from ocpi_hub.pseudonyms import Driver, Form
+from ocpi_hub.mentions import Form
+from ocpi_hub.pseudonyms import Driver
 
 OPEN = (Delivery.State.PENDING, Delivery.State.SENDING, Delivery.State.FAILED)
 UNTIL_DELIVERED = "their partners have them, or somebody discards what was given up"
@@ -38,6 +39,7 @@ holds(
         "that they came, and where they went, proves what was delivered",
         {"body": Form.JSON},
         rows=carried,
+        parties=("audience",),
         waits=on_their_way,
         until=UNTIL_DELIVERED,
     )
@@ -93,6 +95,7 @@ holds(
         Fate.REPLACED,
         "who asked whom, and what came of it, stays",
         {"request": Form.JSON, "reply": Form.JSON, "problem": Form.TEXT, "response_url": Form.TEXT},
+        parties=("from_party", "to_party"),
         # The address is needed until the last result has gone there.
         waits=lambda: Q(pk__in=_results_under_way()),
         until="their results are delivered",
@@ -153,4 +156,5 @@ harmless("exchange.Pull", "next_url", "refused_keys", "for_others")
 harmless("exchange.Lane", "holder", "rest_reason")
 harmless("exchange.Upkeep", "name")
 harmless("exchange.RepairRule", "path", "argument")
-harmless("exchange.Erasure", "by", "mark", "result", "note")
+# What it names the driver by is encrypted, and goes when nothing waits any more (erasing.py).
+harmless("exchange.Erasure", "by", "mark", "result", "note", "names_cipher")

@@ -431,13 +431,24 @@ class Erasure(models.Model):
     result = models.JSONField(help_text="rows of each kind, in plain words")
     waiting = models.PositiveIntegerField(help_text="rows that could not be erased yet: erase again")
     note = models.TextField(default="", blank=True, help_text="such as the number of the request")
+    finished = models.BooleanField(
+        default=True, db_default=True, help_text="if not, it was interrupted, or goes on: erase again"
+    )
+    names_cipher = models.TextField(
+        default="",
+        db_default="",
+        blank=True,
+        editable=False,
+        help_text="while something is left: what the driver is named by, encrypted",
+    )
 
     class Meta:
         ordering = ["-id"]
         indexes = [models.Index(fields=["mark"], name="erasure_mark")]
 
     def __str__(self) -> str:
-        return f"erased at {self.at:%Y-%m-%d %H:%M:%S}"
+        done = "erased" if self.finished else "begun to be erased, but not to the end,"
+        return f"{done} at {self.at:%Y-%m-%d %H:%M:%S}"
 
 
 class Listed(models.Model):

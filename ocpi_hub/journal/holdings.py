@@ -1,7 +1,7 @@
 """What the journal holds of drivers (ocpi_hub/erasure.py)."""
 
 from ocpi_hub.erasure import Fate, Holding, harmless, holds
-from ocpi_hub.pseudonyms import Form
+from ocpi_hub.mentions import Form
 
 holds(
     Holding(
@@ -18,6 +18,7 @@ holds(
             "failure": Form.TEXT,
             "refs": Form.NAME,
         },
+        parties=("from_party", "to_party"),
         day="at",
     )
 )

@@ -42,10 +42,10 @@ def _hashing_key(key: str) -> bytes:
     return hmac.digest(key.encode(), b"ocpi-hub: hashes of issued tokens", "sha256")
 
 
-def keyed_hash(purpose: str, text: str) -> str:
-    """A hash that only this hub can make, under the writing key; another one for each purpose."""
-    key = hmac.digest(settings.HUB_KEYS[0].encode(), f"ocpi-hub: {purpose}".encode(), "sha256")
-    return hmac.digest(key, text.encode(), "sha256").hex()
+def keyed_hashes(purpose: str, text: str) -> list[str]:
+    """Hashes that only this hub can make, under every key, the writing key first; others for each purpose."""
+    keys = [hmac.digest(key.encode(), f"ocpi-hub: {purpose}".encode(), "sha256") for key in settings.HUB_KEYS]
+    return [hmac.digest(key, text.encode(), "sha256").hex() for key in keys]
 
 
 def encrypt(text: str) -> str:

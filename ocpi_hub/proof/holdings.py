@@ -4,8 +4,9 @@ from django.db.models import Q
 
 from ocpi_hub.erasure import Fate, Holding, harmless, holds
 from ocpi_hub.exchange.ownedobject import Address
+from ocpi_hub.mentions import Form
 from ocpi_hub.protocol.types import PartyRef
-from ocpi_hub.pseudonyms import Driver, Form
+from ocpi_hub.pseudonyms import Driver
 
 TEXTS = {
     "Gap": {"reason": Form.TEXT, "note": Form.TEXT},

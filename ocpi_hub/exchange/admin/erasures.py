@@ -51,8 +51,8 @@ class DriverForm(forms.Form):
 
 @admin.register(Erasure)
 class ErasureAdmin(ReadOnlyAdmin):
-    list_display = ["at", "by", "waiting", "note"]
-    fields = ["at", "by", "note", "what_went", "waiting", "mark"]
+    list_display = ["at", "by", "finished", "waiting", "note"]
+    fields = ["at", "by", "note", "finished", "what_went", "waiting", "mark"]
     readonly_fields = ["what_went"]
 
     @admin.display(description="what went, and what stayed")
@@ -90,7 +90,7 @@ class ErasureAdmin(ReadOnlyAdmin):
         if row.waiting:
             self.message_user(
                 request,
-                f"Erased, but {row.waiting} rows wait: below it says for what. Erase again then.",
+                f"Erased, but {row.waiting} rows are left: below it says until when. Erase again then.",
                 messages.WARNING,
             )
         else:
@@ -109,7 +109,7 @@ def _row(found: Finding) -> dict[str, Any]:
         "rows": found.rows,
         "becomes": BECOMES[holding.fate],
         "why": holding.why,
-        "waits": erasing.waiting(found) if found.waiting else "",
+        "waits": "; ".join(erasing.left(found)),
     }
 
 

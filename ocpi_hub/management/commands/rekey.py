@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
+from ocpi_hub.exchange import erasing
 from ocpi_hub.partners import secrets
 from ocpi_hub.partners.models import IssuedToken, Platform
 
@@ -24,6 +25,7 @@ class Command(BaseCommand):
                 except secrets.UnreadableSecret as error:
                     raise CommandError(f"{platform}: {error}; nothing was changed") from error
                 platform.save(update_fields=["token_cipher"])
+            erasing.rekey()
         waiting = IssuedToken.objects.exclude(key_id=secrets.key_id()).count()
         self.stdout.write(
             f"{len(platforms)} tokens are under the first key; {waiting} hashes wait for their token's next use"

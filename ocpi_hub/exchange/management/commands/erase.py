@@ -58,7 +58,8 @@ class Command(BaseCommand):
                 driver, options["by"], options["note"], lambda one: self._say(erasing.told(one))
             )
             self._say(
-                f"audit row {row.pk}" + (f"; {row.waiting} rows wait: run it again" if row.waiting else "")
+                f"audit row {row.pk}"
+                + (f"; {row.waiting} rows are left: run it again" if row.waiting else "")
             )
 
     def _tell(self, found: Plan) -> None:
@@ -86,6 +87,7 @@ def as_json(found: Plan, done: Erasure | None) -> dict[str, Any]:
                 "fate": one.holding.fate.name.lower(),
                 "rows": one.rows,
                 "waiting": one.waiting,
+                "unclear": one.unclear,
                 "why": one.holding.why,
             }
             for one in found.findings
