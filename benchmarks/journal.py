@@ -28,7 +28,7 @@ class Loaded:
     """A hub with its partners, and the requests that they send."""
 
     def __init__(self, stack: ExitStack, journal: str) -> None:
-        self.hub = stack.enter_context(Hub(HUB_JOURNAL=journal))
+        self.hub = stack.enter_context(Hub(HUB_JOURNAL=journal, HUB_JOURNAL_MB="10000"))
         port = free_port()
         stack.enter_context(serving("receiver", port, self.hub.folder, "benchmarks.receiver", str(port)))
         operators, providers = relay.partners(self.hub, f"http://127.0.0.1:{port}")

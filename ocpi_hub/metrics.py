@@ -89,6 +89,12 @@ dropped_rows = Counter(
     ("writer",),
     registry=registry,
 )
+left_out_bodies = Counter(
+    "hub_journal_bodies_left_out",
+    "Bodies that the journal did not keep, because their platform's were above HUB_JOURNAL_MB in a minute.",
+    ("platform",),
+    registry=registry,
+)
 
 # An app adds what it reads from PostgreSQL in AppConfig.ready(): Metric families, by a few indexed queries.
 states: list[Callable[[], Iterable[Metric]]] = []

@@ -174,6 +174,7 @@ HUB_OPERATORS = _list("HUB_OPERATORS")  # addresses that get the daily digest of
 HUB_DIGEST_HOUR = _number("HUB_DIGEST_HOUR", 6)  # in UTC
 # Every request and answer, in and out: full, headers (no bodies) or off.
 HUB_JOURNAL = _env("HUB_JOURNAL", "full").lower()
+HUB_JOURNAL_MB = _number("HUB_JOURNAL_MB", 10)  # of bodies of one platform in a minute, in one process
 DEFAULT_JOURNAL_DAYS = {"drivers": 30, "invoices": 90, "places": 7, "connections": 90}
 
 

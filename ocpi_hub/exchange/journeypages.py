@@ -20,6 +20,7 @@ from ocpi_hub.protocol.masking import masker, private_values
 
 Mask = Callable[[str], str]
 MOST_DIFFERENCES = 50
+ABOVE_BUDGET = ": this partner's bodies were above HUB_JOURNAL_MB in a minute"
 
 
 class Body(NamedTuple):
@@ -159,16 +160,20 @@ def _heads(hop: Hop, mask: Mask) -> list[tuple[str, str]]:
 
 
 def _bodies(hop: Hop, mask: Mask, sent: Comparison | None, answered: Comparison | None) -> list[Body]:
-    request = _body("request", hop.request_body, hop.request_size, hop.request_is_cut, sent, mask)
-    answer = _body("answer", hop.answer_body, hop.answer_size, hop.answer_is_cut, answered, mask)
+    why = ABOVE_BUDGET if hop.above_budget else ""
+    request = _body("request", hop.request_body, hop.request_size, hop.request_is_cut, why, sent, mask)
+    answer = _body("answer", hop.answer_body, hop.answer_size, hop.answer_is_cut, why, answered, mask)
     return [body for body in (request, answer) if body]
 
 
-def _body(name: str, text: str, size: int, cut: bool, compared: Comparison | None, mask: Mask) -> Body | None:
+def _body(
+    name: str, text: str, size: int, cut: bool, why: str, compared: Comparison | None, mask: Mask
+) -> Body | None:
+    """`why` there is none, if there is none."""
     if not size:
         return None
     if not text:
-        return Body(name, [], f"{size:,} bytes, not kept")
+        return Body(name, [], f"{size:,} bytes, not kept{why}")
     note = f"cut: {len(text.encode()):,} of {size:,} bytes are kept" if cut else f"{size:,} bytes"
     document = parsed(text)
     if document is None:

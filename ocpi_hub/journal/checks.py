@@ -15,6 +15,11 @@ def journal_is_set_up(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     wrong = []
     if settings.HUB_JOURNAL not in MODES:
         wrong.append(f"HUB_JOURNAL is none of {', '.join(MODES)}: {settings.HUB_JOURNAL[:40]!r}.")
+    if settings.HUB_JOURNAL_MB < 1:
+        wrong.append(
+            f"HUB_JOURNAL_MB must be at least 1, and is {settings.HUB_JOURNAL_MB};"
+            " HUB_JOURNAL=headers keeps no bodies."
+        )
     days = settings.HUB_JOURNAL_DAYS
     wrong += [f"HUB_JOURNAL_DAYS has no days for {kind}." for kind in Kind.values if kind not in days]
     wrong += [

@@ -9,6 +9,8 @@ from ocpi_hub.journal.kinds import Kind
 
 LONGEST_BODY = 64_000  # bytes of a body that are kept; its size is told whole
 LONGEST_LIST = 8_000  # of a page of a list, which repeats what was pushed
+LONGEST_REFUSED = 8_000  # of what the hub refused, which a partner's software may repeat without end
+LONGEST_HEADER = 1_000  # characters
 
 
 class Hop(models.Model):
@@ -43,6 +45,9 @@ class Hop(models.Model):
     answer_headers = models.JSONField()
     answer_body = models.TextField()
     answer_size = models.IntegerField()
+    above_budget = models.BooleanField(
+        default=False, help_text="bodies are not kept: their platform's were above HUB_JOURNAL_MB in a minute"
+    )
     failure = models.TextField(help_text="why there was no answer")
     milliseconds = models.IntegerField()
     request_id = models.CharField(max_length=255)

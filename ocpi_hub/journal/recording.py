@@ -16,6 +16,8 @@ from django.http import HttpRequest, HttpResponseBase, RawPostDataException, Unr
 
 from ocpi_hub.background import Writer
 from ocpi_hub.journal import writing
+from ocpi_hub.journal.budget import budget
+from ocpi_hub.journal.models import LONGEST_BODY, LONGEST_REFUSED
 from ocpi_hub.journal.seen import MOST_HELD, Seen
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol.client import Call
@@ -64,7 +66,7 @@ def came_in(
         platform_id = user.pk if isinstance(user, Platform) else None
         if platform_id is None and not strangers.may_pass():
             return
-        writer.put(_came_in(request, response, ids, at, seconds, platform_id))
+        writer.put(_within_budget(_came_in(request, response, ids, at, seconds, platform_id)))
     except Exception:  # noqa: BLE001  # the journal must not fail a request
         _failed()
 
@@ -99,7 +101,21 @@ def _came_in(
         seconds=seconds,
         ids=ids,
         delivery_id=None,
+        longest=LONGEST_REFUSED if _is_refused(response) else LONGEST_BODY,
     )
+
+
+def _is_refused(response: Any) -> bool:
+    code = getattr(response, "status_code_ocpi", None) or 0
+    return 400 <= response.status_code < 500 or 2000 <= code < 3000
+
+
+def _within_budget(seen: Seen) -> Seen:
+    """The hop itself, or told to go without its bodies; of callers that we do not know there are none of theirs."""
+    if settings.HUB_JOURNAL != "full" or (seen.is_in and seen.platform_id is None):
+        return seen
+    sizes = (min(len(seen.request), seen.longest), min(len(seen.answer), seen.longest))
+    return seen if budget.may_keep(seen.platform_id, sizes) else seen._replace(longest=0)
 
 
 def _path(meta: Mapping[str, Any]) -> str:
@@ -133,7 +149,7 @@ class Watch:
         if settings.HUB_JOURNAL == "off":
             return
         try:
-            writer.put(self._went_out(call))
+            writer.put(_within_budget(self._went_out(call)))
         except Exception:  # noqa: BLE001  # the journal must not fail a call
             _failed()
 

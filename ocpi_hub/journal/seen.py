@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from ocpi_hub.journal.models import LONGEST_BODY
 from ocpi_hub.protocol.headers import MessageIDs
 
 MOST_HELD = 1_000_000  # bytes of a body that waits; of a longer one the beginning
@@ -29,6 +30,7 @@ class Seen(NamedTuple):
     ids: MessageIDs
     delivery_id: int | None
     secrets: tuple[str, ...] = ()  # besides those in its bodies
+    longest: int = LONGEST_BODY  # bytes of each body that are kept; 0: there is no room for them
 
     def weight(self) -> int:
         return BESIDES + len(self.request) + len(self.answer)

@@ -12,7 +12,7 @@ from django.db import connection
 from ocpi_hub.journal import names
 from ocpi_hub.journal.addresses import RESULTS, Theirs, place_of_ours
 from ocpi_hub.journal.kinds import kind_of
-from ocpi_hub.journal.models import LONGEST_BODY, LONGEST_LIST
+from ocpi_hub.journal.models import LONGEST_HEADER, LONGEST_LIST
 from ocpi_hub.journal.names import Place, names_of
 from ocpi_hub.journal.seen import Seen
 from ocpi_hub.protocol.masking import SHORTEST_END, masked, secret_values
@@ -37,6 +37,7 @@ class Row(msgspec.Struct):
     method: str
     url: str
     remote: str
+    above_budget: bool
     request_headers: dict[str, str]
     request_body: str
     request_size: int
@@ -88,13 +89,16 @@ def row_of(seen: Seen, theirs: Theirs) -> Row:
         method=_text(seen.method[:10]),
         url=kept(seen.url),
         remote=_text(seen.remote),
-        request_headers={name: kept(value) for name, value in seen.headers.items()},
+        above_budget=not seen.longest,
+        request_headers={name: kept(value)[:LONGEST_HEADER] for name, value in seen.headers.items()},
         request_body=kept(request),
         request_size=seen.request_size,
         http_status=seen.http_status,
         status_code=_status_code(seen.answer),
         answer_headers={
-            name: kept(value) for name, value in seen.answer_headers.items() if name.lower() in ANSWER_HEADERS
+            name: kept(value)[:LONGEST_HEADER]
+            for name, value in seen.answer_headers.items()
+            if name.lower() in ANSWER_HEADERS
         },
         answer_body=kept(answer),
         answer_size=seen.answer_size,
@@ -139,7 +143,8 @@ def _bodies(seen: Seen, place: Place) -> tuple[str, str]:
     if settings.HUB_JOURNAL != "full":
         return "", ""
     is_list = seen.method == "GET" and not place.segments and bool(place.interface)
-    return _cut(seen.request, LONGEST_BODY), _cut(seen.answer, LONGEST_LIST if is_list else LONGEST_BODY)
+    longest = min(seen.longest, LONGEST_LIST) if is_list else seen.longest
+    return _cut(seen.request, seen.longest), _cut(seen.answer, longest)
 
 
 def _cut(body: bytes, longest: int) -> str:

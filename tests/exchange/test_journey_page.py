@@ -10,7 +10,7 @@ from ocpi_hub import background
 from ocpi_hub.errorreports.models import ErrorReport
 from ocpi_hub.exchange import outbox
 from ocpi_hub.exchange.models import Attempt, DeadLetter, Delivery, Message
-from ocpi_hub.journal.models import Look
+from ocpi_hub.journal.models import Hop, Look
 from sessions.models import Session
 from tests import examples
 from tests.partners import enveloped
@@ -57,6 +57,17 @@ def test_one_journey_is_shown_with_all_its_hops_and_links(operator, charge):
         assert f'href="{reverse(f"admin:exchange_{row._meta.model_name}_change", args=[row.pk])}"' in text
     assert "the same as what came in" in text
     assert "&quot;uid&quot;: &quot;***&quot;" in text
+
+
+def test_a_body_that_there_was_no_room_for_says_so(operator, charge, monkeypatch):
+    background.flush()
+    Hop.objects.update(request_body="", answer_body="", above_budget=True)
+
+    text = page(operator, q="S1")
+
+    assert (
+        text.count("bytes, not kept: this partner&#x27;s bodies were above HUB_JOURNAL_MB in a minute") == 4
+    )
 
 
 def test_several_are_listed_and_lead_on(operator, cpo, emsp):

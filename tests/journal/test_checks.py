@@ -7,6 +7,14 @@ from ocpi_hub.journal.checks import journal_is_set_up
 DAYS = {"drivers": 30, "invoices": 90, "places": 7, "connections": 90}
 
 
+def test_room_for_no_bodies_at_all_is_told(settings):
+    settings.HUB_JOURNAL_MB = 0
+
+    said = [error.msg for error in journal_is_set_up(None)]
+
+    assert said == ["HUB_JOURNAL_MB must be at least 1, and is 0; HUB_JOURNAL=headers keeps no bodies."]
+
+
 @pytest.mark.parametrize(
     ("mode", "days", "said"),
     [

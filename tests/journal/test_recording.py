@@ -8,9 +8,10 @@ import httpx
 import pytest
 from django.db import OperationalError
 
-from ocpi_hub import background
+from ocpi_hub import background, metrics
 from ocpi_hub.exchange import liveness, sync, transports
 from ocpi_hub.journal import recording
+from ocpi_hub.journal.budget import Budget
 from ocpi_hub.journal.models import Hop
 from ocpi_hub.journal.names import result_name
 from ocpi_hub.protocol.client import Call, Unreachable
@@ -181,8 +182,8 @@ def test_what_goes_to_an_endpoint_that_the_partner_has_no_more_keeps_its_module(
 
 
 # ------------------------------------------------------------------------------------------- what is kept
-def test_a_long_body_is_cut_and_its_size_is_told(cpo):
-    body = b'{"id": "S1", "note": "' + b"x" * 70_000 + b'"}'
+def test_a_long_body_is_cut_and_its_size_is_told(cpo, emsp):
+    body = json.dumps(examples.session(id="S1", note="x" * 70_000)).encode()
     cpo.put(S1, body)
 
     (hop,) = hops()
@@ -201,6 +202,100 @@ def test_a_page_of_a_list_is_cut_shorter(cpo):
     assert page.answer_size > 10_000
     assert page.answer_is_cut
     assert "session:NL/ABC/S19" in page.refs
+
+
+@pytest.fixture
+def clock(monkeypatch, settings):
+    """A budget of 1 MB that nothing was taken from, and its clock."""
+    now = [0.0]
+    settings.HUB_JOURNAL_MB = 1
+    monkeypatch.setattr(recording, "budget", Budget(lambda: now[0]))
+    return now
+
+
+def push_bodies(cpo, count, size=60_000):
+    """Accepted ones, and so kept whole."""
+    answers = [cpo.put(S1, examples.session(id="S1", note="x" * size)).codes for _ in range(count)]
+    assert {codes[1] for codes in answers} == {1000}
+
+
+def test_a_partner_cannot_fill_the_disk_with_bodies(cpo, emsp, clock, caplog):
+    left_out = metrics.left_out_bodies.labels(str(cpo.platform.pk))
+    before = left_out._value.get()
+    push_bodies(cpo, 20)
+    of_another = emsp.put("receiver/tokens/DE/MSP/04A1B2C3D4", examples.token())
+
+    *first, one, two, other = hops(direction="IN")
+    whole = [hop for hop in first if hop.request_body]
+
+    assert of_another.codes[1] == 1000
+    assert len(whole) == 16
+    assert whole == first[:16]
+    assert [hop.above_budget for hop in (whole[-1], one, two, other)] == [False, True, True, False]
+    assert (one.request_body, one.answer_body, one.request_size > 60_000) == ("", "", True)
+    assert (one.status_code, one.refs) == (1000, first[0].refs)
+    assert other.request_body != ""
+    assert left_out._value.get() - before == 8
+    told = f"the journal leaves out 2 bodies of platform #{cpo.platform.pk}: more than HUB_JOURNAL_MB=1"
+    assert caplog.text.count(told) == caplog.text.count("the journal leaves out") == 1
+
+
+def test_its_bodies_are_kept_again_as_time_goes_by(cpo, emsp, clock, caplog):
+    push_bodies(cpo, 18)
+    clock[0] = 4.0  # room for one more
+    push_bodies(cpo, 2)
+    clock[0] = 66.0
+    push_bodies(cpo, 17)
+
+    kept = [bool(hop.request_body) for hop in hops(direction="IN")]
+
+    assert kept == [True] * 16 + [False] * 2 + [True] * 1 + [False] + [True] * 16 + [False]
+    assert "the journal leaves out 6 bodies" in caplog.text
+
+
+def test_what_a_partner_answers_counts_as_well(cpo, emsp, clock, deliver):
+    emsp.answers += [lambda request: enveloped({"note": "x" * 64_000})] * 20
+    for number in range(20):
+        cpo.put(f"receiver/sessions/NL/ABC/S{number}", examples.session(id=f"S{number}"))
+    deliver()
+
+    went = hops(direction="OUT", platform_id=emsp.platform.pk)
+
+    assert (len(went), sum(bool(hop.answer_body) for hop in went)) == (20, 15)
+    assert [hop.answer_size > 64_000 for hop in went if hop.above_budget] == [True] * 5
+
+
+def test_without_bodies_there_is_no_budget_and_nothing_is_left_out(cpo, emsp, clock, settings):
+    settings.HUB_JOURNAL = "headers"
+    push_bodies(cpo, 18)
+
+    assert [hop.above_budget for hop in hops(direction="IN")] == [False] * 18
+
+
+@pytest.mark.parametrize(
+    ("session", "codes"),
+    [({"id": "S1", "note": "x" * 60_000}, (200, 2001)), (b"{no json" + b"x" * 60_000, (400, 2000))],
+)
+def test_of_what_the_hub_refuses_less_is_kept(cpo, session, codes):
+    answered = cpo.put(S1, session)
+
+    (hop,) = hops()
+
+    assert answered.codes == codes
+    assert (len(hop.request_body), hop.request_size > 60_000, hop.request_is_cut) == (8_000, True, True)
+    assert json.loads(hop.answer_body)["status_code"] == codes[1]
+
+
+def test_of_a_huge_header_the_beginning_is_kept(cpo, emsp):
+    emsp.answers.append(lambda request: httpx.Response(500, headers={"Server": "s" * 30_000}))
+    emsp.platform.refresh_from_db()
+    cpo.get(S1, **{"User-Agent": "u" * 5_000})
+    liveness.ask(emsp.platform.pk)
+
+    came, went = hops()
+
+    assert came.request_headers["User-Agent"] == "u" * 1_000
+    assert {len(value) for name, value in went.answer_headers.items() if name.lower() == "server"} == {1_000}
 
 
 def test_a_character_that_no_text_can_hold_is_replaced_and_what_is_no_utf_8_too(cpo):
