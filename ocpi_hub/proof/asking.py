@@ -142,15 +142,20 @@ class Visit:
         """One after the other until this moment of the clock; what ended it early, if anything did."""
         for row in rows:
             if time.monotonic() > until:
-                return None
+                # Few slow failures fill a visit; the next one would begin to count anew.
+                return self._stopped() if self.failures else None
             said = self._ask(row)
             self.results.append((row, said))
             self.failures = self.failures + 1 if said.failed else 0
             if said.never or said.wait or self.failures >= FAILURES_TO_STOP:
-                # What it failed on is asked again.
-                self.results = self.results[: len(self.results) - (self.failures or 1)]
-                return said
+                return self._stopped()
         return None
+
+    def _stopped(self) -> Said:
+        """The last answer; what the partner failed on is asked again."""
+        said = self.results[-1][1]
+        self.results = self.results[: len(self.results) - (self.failures or 1)]
+        return said
 
     def _ask(self, row: OwnedObject) -> Said:
         url = receiverurls.url_of(row, self.endpoint)

@@ -8,7 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from ocpi_hub.exchange.transports import InsideTransaction
@@ -97,7 +98,7 @@ _CLAIM = """
 WITH free AS MATERIALIZED (
     SELECT id FROM proof_run WHERE state = 'RUNNING' AND next_at <= %(now)s
         AND (held_until IS NULL OR held_until <= %(now)s) AND (%(run)s::bigint IS NULL OR id = %(run)s)
-    ORDER BY id LIMIT %(most)s FOR UPDATE SKIP LOCKED)
+    ORDER BY next_at, id LIMIT %(most)s FOR UPDATE SKIP LOCKED)
 UPDATE proof_run SET holder = %(holder)s, held_until = %(until)s FROM free WHERE proof_run.id = free.id
 """
 
@@ -124,7 +125,9 @@ def turn(run: Run, pause: Pause = time.sleep) -> None:
         logger.exception("%s stopped on a fault of the hub", run)
         _note_fault(run, error)
     finally:
-        Run.objects.filter(pk=run.pk, holder=run.holder).update(holder="", held_until=None)
+        # Whoever waits longest is next, so that slow partners keep the others waiting for a turn only.
+        queued = Greatest("next_at", Value(timezone.now()))
+        Run.objects.filter(pk=run.pk, holder=run.holder).update(holder="", held_until=None, next_at=queued)
 
 
 def _note_fault(run: Run, error: Exception) -> None:

@@ -1,6 +1,7 @@
 """What a partner still holds, by its own word."""
 
 from datetime import timedelta
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -10,7 +11,7 @@ from cdrs.models import CDR
 from ocpi_hub.errorreports.models import ErrorReport
 from ocpi_hub.exchange.models import Delivery, Lane
 from ocpi_hub.partners.models import Platform, Status
-from ocpi_hub.proof import runs
+from ocpi_hub.proof import asking, runs, stages
 from ocpi_hub.proof.models import Asking, Gap, Reconciliation, Run
 from tests import examples
 from tests.partners import enveloped
@@ -280,6 +281,29 @@ def test_who_wants_to_be_left_alone_is_and_the_rest_is_asked_for_later(emsp, hel
     runs.turn(run, no_pause)
     assert (run.state, run.asked) == ("DONE", 12)
     assert counted(emsp, "cdrs")["held"] == 12
+
+
+def test_who_is_so_slow_to_fail_that_one_question_fills_a_visit_is_given_a_rest(
+    emsp, held, send_cdrs, monkeypatch
+):
+    send_cdrs("CDR1", "CDR2")
+    Asking.objects.create(platform=emsp.platform, module="cdrs", answered_at=timezone.now())
+    emsp.answers.insert(0, lambda request: enveloped(None, 3000, 503) if request.method == "GET" else None)
+    runs.start(emsp.platform, timezone.now(), module="cdrs")
+    emsp.calls.clear()
+    clock = [1000.0]
+    for module in (asking, stages):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=None))
+
+    def pause(seconds):
+        clock[0] += 16
+
+    (run,) = runs.claim(timezone.now(), 1)
+    runs.turn(run, pause)
+
+    run.refresh_from_db()
+    assert (run.state, run.pauses, len(asked(emsp))) == ("RUNNING", 1, 1)
+    assert run.next_at > timezone.now() + timedelta(minutes=4)
 
 
 def test_who_fails_three_times_in_a_row_is_given_a_rest_and_after_some_left_alone(emsp, held, send_cdrs):

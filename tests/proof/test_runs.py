@@ -61,6 +61,18 @@ def test_with_one_partner_there_is_one_at_a_time(emsp):
     assert runs.start(emsp.platform, timezone.now()) is not None
 
 
+def test_whoever_had_a_turn_waits_for_those_who_had_none(emsp, stranger, cpo, monkeypatch):
+    monkeypatch.setattr(runs, "TURN", -1)
+    begun = [runs.start(partner.platform, timezone.now()).pk for partner in (emsp, stranger, cpo)]
+    turns = []
+    for _ in range(6):
+        (run,) = runs.claim(timezone.now(), 1)
+        turns.append(run.pk)
+        runs.turn(run, no_pause)
+
+    assert turns == begun + begun
+
+
 def test_a_run_is_worked_on_by_one_process_and_after_its_death_by_another(emsp):
     runs.start(emsp.platform, timezone.now())
     now = timezone.now()
