@@ -15,6 +15,7 @@ from ocpi_hub.journal.kinds import AUTHORIZATION, CONTRACT, EVSE, RESULT, THINGS
 
 LONGEST_ID = 64
 MOST_LISTED = 200  # objects of a list whose names are taken
+MOST_EVSES = 50  # of one object
 SHORTEST = 8  # of the end of a response_url
 RESULTS = "callbacks"  # the module of what goes to a response_url, as exchange has it
 ASKING = frozenset({"commands", "chargingprofiles", RESULTS})
@@ -148,7 +149,8 @@ class _Names:
             location = place.get("location_id") or place.get("id")
             self._at(location, place.get("evse_uid"), place.get("evse_id"), owner)
             uids = place.get("evse_uids")
-            for uid in uids if isinstance(uids, list) else ():
+            # Each name is a row of an index: nobody may make thousands of them by one request.
+            for uid in uids[:MOST_EVSES] if isinstance(uids, list) else ():
                 self.add(EVSE, owner, uid)
 
     def _at(self, location_id: Any, evse_uid: Any, evse_id: Any, owner: str) -> None:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from ocpi_hub.journal.addresses import place_of_ours
-from ocpi_hub.journal.names import MOST_LISTED, Place, names_of, result_name
+from ocpi_hub.journal.names import MOST_EVSES, MOST_LISTED, Place, names_of, result_name
 from tests import examples
 
 SESSION = ["session:NL/ABC/S1", "S1"]
@@ -66,6 +66,15 @@ def test_a_cdr_is_found_by_all_that_it_is_about():
 
     assert {"cdr:NL/ABC/CDR1", "CDR1", *PLACE, *TOKEN, *CONTRACT} <= set(names)
     assert "session:NL/ABC/SESSION1" in names
+
+
+def test_of_an_object_with_thousands_of_evses_so_many_are_taken():
+    body = {"location": {"location_id": "LOC1", "evse_uids": [f"E{number}" for number in range(5_000)]}}
+
+    names = names_of(Place("tokens", "sender"), encoded(body), b"")
+
+    assert names[:4] == ["location:LOC1", "LOC1", "evse:E0", "E0"]
+    assert len(names) == 2 + 2 * MOST_EVSES
 
 
 def test_of_a_long_list_so_many_are_taken():
