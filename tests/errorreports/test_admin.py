@@ -60,6 +60,16 @@ def words(page):
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", inner))
 
 
+def test_a_report_of_what_was_given_up_leads_to_the_partners_dead_letters(operator, reports, emsp):
+    link = f'/admin/exchange/deadletter/?platform__id__exact={emsp.platform.pk}">Dead letters of MSP'
+
+    page = operator.get(page_of(reports["delivery.refused"])).content.decode()
+
+    assert link in page
+    assert operator.get(link.partition('"')[0]).status_code == 200
+    assert "Dead letters of" not in operator.get(page_of(reports["pull.unreachable"])).content.decode()
+
+
 def page_of(report):
     return reverse("admin:errorreports_errorreport_change", args=[report.pk])
 

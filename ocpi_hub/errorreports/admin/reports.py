@@ -118,8 +118,8 @@ class ErrorReportAdmin(ReadOnlyAdmin):
         return format_html("<strong>{}</strong>", row.what.who)
 
     @admin.display(description="what to do")
-    def action(self, row: ErrorReport) -> str:
-        return row.what.action
+    def action(self, row: ErrorReport) -> SafeString:
+        return format_html("{}{}", row.what.action, dead_letters(row))
 
     @admin.display(description="state")
     def in_state(self, row: ErrorReport) -> SafeString:
@@ -218,6 +218,15 @@ class ErrorReportAdmin(ReadOnlyAdmin):
         if changed:
             self.log_change(request, row, f"{SHORT_STATES[state]}: {note}" if note else SHORT_STATES[state])
         return changed
+
+
+def dead_letters(report: ErrorReport) -> SafeString:
+    """The way to the page that the words about it name."""
+    if report.platform_id is None or "Dead letters" not in report.what.meaning + report.what.action:
+        return SafeString()
+    chosen = urlencode({"platform__id__exact": report.platform_id})
+    url = f"{reverse('admin:exchange_deadletter_changelist')}?{chosen}"
+    return format_html(' <a href="{}">Dead letters of {}</a>', url, words.partner(report))
 
 
 def exchange(row: Failure) -> SafeString:

@@ -9,8 +9,7 @@ DELIVERIES = (
         "The partner failed on it again and again until the retry schedule was used up. The partner goes without the"
         " present state of that object until it is tried again, or changes again.",
         Who.BOTH,
-        "When the partner is well again, try the deliveries again under Deliveries: each is sent once, in its newest"
-        " state.",
+        "When the partner is well again, choose Retry under Dead letters: each is sent once, in its newest state.",
         "The hub gave up to deliver objects to your system after many attempts. Please tell us when it is well, so"
         " that we send them again.",
     ),

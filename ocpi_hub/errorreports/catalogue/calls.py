@@ -25,7 +25,7 @@ AREAS = (
         "Delivery failed",
         "The hub had something to deliver to this partner.",
         "Nothing is lost: the hub tries again by the retry schedule, and then sends the newest state.",
-        "It is not tried again by itself: it waits under Deliveries as given up, where it can be tried again.",
+        "It is not tried again by itself: it waits under Dead letters, where it can be tried again.",
     ),
     Area(
         "relay",
