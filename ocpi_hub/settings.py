@@ -7,6 +7,7 @@ here but by the system checks (ocpi_hub/checks.py), which say what is wrong and 
 
 import ipaddress
 import os
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
@@ -331,7 +332,8 @@ EMAIL_PORT = _number("EMAIL_PORT", 465 if EMAIL_USE_SSL else 587)
 EMAIL_HOST_USER = _env("EMAIL_HOST_USER")
 EMAIL_HOST_PASSWORD = _env("EMAIL_HOST_PASSWORD")
 EMAIL_TIMEOUT = 20  # seconds that each step may take
-DEFAULT_FROM_EMAIL = _env("EMAIL_FROM", f"ocpi-hub@{_base.hostname or 'localhost'}")
+_mail_domain = re.fullmatch(r"([a-z0-9-]+\.)+[a-z][a-z0-9-]+", _base.hostname or "")
+DEFAULT_FROM_EMAIL = _env("EMAIL_FROM", f"ocpi-hub@{_mail_domain[0] if _mail_domain else 'localhost'}")
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["ocpi_hub.partners.authentication.CredentialsToken"],

@@ -8,6 +8,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 import ocpi_hub
+from ocpi_hub.errorreports.checks import is_address
 
 FILE = str(Path(ocpi_hub.__file__).parent / "settings.py")
 KEY = "b25seS1mb3ItbWFrZS1jaGVjay1vbmx5LWZvci1tYWs="
@@ -219,3 +220,20 @@ def test_on_named_services_nothing_is_made_up(read, monkeypatch):
     settings = read()
 
     assert (settings["SECRET_KEY"], settings["HUB_KEYS"]) == ("", [])
+
+
+@pytest.mark.parametrize(
+    ("base", "sender"),
+    [
+        ("https://hub.example", "ocpi-hub@hub.example"),
+        ("http://127.0.0.1:8000", "ocpi-hub@localhost"),
+        ("http://[::1]:8000", "ocpi-hub@localhost"),
+        ("http://hub:8000", "ocpi-hub@localhost"),
+    ],
+)
+def test_the_sender_of_mail_is_an_address_whatever_the_base_url_is(read, base, sender):
+    settings = read(HUB_BASE_URL=base, EMAIL_HOST="mail.example")
+
+    assert settings["DEFAULT_FROM_EMAIL"] == sender
+    assert is_address(sender)
+    assert read(EMAIL_FROM="ann@hub.example")["DEFAULT_FROM_EMAIL"] == "ann@hub.example"

@@ -5,7 +5,7 @@ from email.utils import parseaddr
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
@@ -47,6 +47,16 @@ def faults(name: str, kind: Kind) -> Iterator[str]:
 def mail_can_be_sent(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     hint = "See the section on error reports in docs/operating.md."
     return [Error(problem, hint=hint, id="errorreports.E002") for problem in wrong_settings()]
+
+
+@register()
+def sender_is_known(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    sender = settings.DEFAULT_FROM_EMAIL
+    if not settings.EMAIL_HOST or not sender.endswith("@localhost"):
+        return []
+    text = f"EMAIL_HOST is set and EMAIL_FROM is not: mail comes from {sender}, which many servers refuse."
+    hint = "Set EMAIL_FROM to an address of yours, such as ocpi-hub@example.com."
+    return [Warning(text, hint=hint, id="errorreports.W003")]
 
 
 def wrong_settings() -> Iterator[str]:

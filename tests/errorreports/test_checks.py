@@ -78,3 +78,17 @@ def test_settings_that_work_are_not_complained_about(monkeypatch):
     monkeypatch.setattr(settings, "DEFAULT_FROM_EMAIL", "OCPI hub <hub@hub.example>")
 
     assert checks.mail_can_be_sent(None) == []
+
+
+def test_a_sender_that_nobody_named_is_warned_of_and_stops_nothing(settings):
+    settings.EMAIL_HOST, settings.DEFAULT_FROM_EMAIL = "mail.example", "ocpi-hub@localhost"
+
+    (warning,) = checks.sender_is_known(None)
+
+    assert not warning.is_serious()
+    assert warning.msg == (
+        "EMAIL_HOST is set and EMAIL_FROM is not: mail comes from ocpi-hub@localhost, which many servers refuse."
+    )
+    assert checks.mail_can_be_sent(None) == []
+    settings.DEFAULT_FROM_EMAIL = "hub@hub.example"
+    assert checks.sender_is_known(None) == []
