@@ -286,6 +286,19 @@ def test_the_command_discards_letters_with_a_note(letters):
 
 
 @pytest.mark.parametrize("action", ["retry", "discard"])
+def test_a_cause_that_no_letter_has_is_told_with_those_that_there_are(letters, stranger, action):
+    told = refused(action, "--cause", "nonsense", "--note", "x")
+    assert told == "no open dead letter has the cause nonsense; there are: HTTP 404, refused 2001"
+
+    number = str(stranger.platform.pk)
+    told = refused(action, "--cause", "HTTP 404", "--platform", number, "--note", "x")
+    assert told == f"no open dead letter has the cause HTTP 404 (platform {number}); there are: refused 2001"
+    told = refused(action, "--cause", "HTTP 404", "--module", "cdrs", "--note", "x")
+    assert told == "no open dead letter has the cause HTTP 404 (module cdrs); nothing is given up there"
+    assert (states(), DeadLetterAction.objects.count()) == ({"OPEN": 4}, 0)
+
+
+@pytest.mark.parametrize("action", ["retry", "discard"])
 def test_the_command_does_nothing_to_all_unless_told_so(letters, action):
     assert refused(action, "--note", "x") == "say which: --platform, --cause, --module, --letter, or --all"
     assert refused(action, "--platform", "99") == "there is no platform 99"

@@ -48,6 +48,8 @@ class Command(BaseCommand):
             return
         if not chosen and not options["all"]:
             raise CommandError("say which: --platform, --cause, --module, --letter, or --all")
+        if options["cause"] is not None and not letters.exists():
+            raise CommandError(_without_that_cause(options))
         if options["action"] == "retry":
             done = deadletters.retry(letters, by, chosen or "all", options["note"])
             self.stdout.write(f"{done}.")
@@ -89,6 +91,15 @@ def _chosen(options: dict[str, Any]) -> tuple[QuerySet[DeadLetter], str]:
         for name, value in given.items()
     ]
     return letters.filter(**{fields[name]: value for name, value in given.items()}), ", ".join(words)
+
+
+def _without_that_cause(options: dict[str, Any]) -> str:
+    """Names the causes that there are among the rest of the choice."""
+    others, chosen = _chosen({**options, "cause": None})
+    causes = others.order_by("cause").values_list("cause", flat=True).distinct()
+    place = f" ({chosen})" if chosen else ""
+    there = f"there are: {', '.join(causes)}" if causes else "nothing is given up there"
+    return f"no open dead letter has the cause {options['cause']}{place}; {there}"
 
 
 def _groups(letters: QuerySet[DeadLetter]) -> list[dict[str, Any]]:
