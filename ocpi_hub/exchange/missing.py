@@ -47,6 +47,7 @@ def reconcile(model: type[OwnedObject], platform: Platform, pull: Pull, ids: Mes
         owner for owner in sorted({*pull.owners, pull.party}) if _is_believed(model, pull, owner, policy)
     ]
     gone = _gone(model, pull, believed)
+    pull.missing = max(pull.missing, gone.count())  # what an earlier try deleted counts
     if model.deletable:
         for row_id in _each(gone, pull):
             _delete(model, _before(model, pull, believed).filter(pk=row_id), platform, ids)

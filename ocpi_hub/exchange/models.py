@@ -386,6 +386,9 @@ class Pull(models.Model):
     holder = models.CharField(max_length=32, default="", blank=True, editable=False)
     next_url = models.TextField(default="", blank=True, help_text="the page that comes next")
     total = models.PositiveBigIntegerField(null=True, help_text="objects in the list, as its last page said")
+    missing = models.PositiveIntegerField(
+        default=0, help_text="objects of the hub that this full list no longer had"
+    )
     resumed = models.PositiveSmallIntegerField(
         default=0, help_text="how often it went on after it was cut off"
     )

@@ -733,6 +733,7 @@ def test_the_command_reports_as_json(cpo, capsys):
             "full": True,
             "state": "done",
             "error": None,
+            "note": None,
             "pages": 1,
             "received": 2,
             "new": 1,
@@ -741,6 +742,7 @@ def test_the_command_reports_as_json(cpo, capsys):
             "stale": 0,
             "refused": 1,
             "repaired": 1,
+            "missing": 0,
             "repairs": {"number to text: anywhere": 1},
             "refusals": [
                 {
@@ -764,6 +766,33 @@ def test_the_command_reports_in_lines_and_names_ten_refusals(cpo, capsys):
         lines[1] == "  refused NL*ABC/BAD0: $.publish: neither true nor false, but text; leave out the quotes"
     )
     assert lines[11] == "  and 2 more, all in the admin under Refused objects"
+
+
+def pulled_again(capsys, partner, module):
+    command(capsys, platform=partner.platform.pk, module=module, full=True)
+    partner.lists[module] = partner.lists[module][1:]
+    return command(capsys, platform=partner.platform.pk, module=module, full=True).splitlines()[1:]
+
+
+def test_the_command_says_how_many_are_no_longer_listed(cpo, capsys):
+    cpo.lists["locations"] = [examples.location(id=f"LOC{n}") for n in range(3)]
+
+    assert pulled_again(capsys, cpo, "locations") == [
+        "  no longer listed: 1, kept and marked as missing since; the pull plan says when others are told"
+    ]
+    assert Pull.objects.latest("pk").missing == 1
+
+
+def test_the_command_says_that_a_list_is_not_believed(cpo, capsys):
+    cpo.lists["locations"] = [examples.location(id=f"LOC{n}") for n in range(3)]
+    command(capsys, platform=cpo.platform.pk, full=True)
+    cpo.lists["locations"] = [examples.location(id="LOC1")]
+
+    lines = command(capsys, platform=cpo.platform.pk, full=True).splitlines()
+
+    assert lines[1].startswith(
+        "  NL*ABC listed 1 of the 3 locations that were there: nothing of it counts as"
+    )
 
 
 def test_the_command_fails_when_a_list_was_not_read_to_its_end(cpo, capsys):

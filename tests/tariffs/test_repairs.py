@@ -1,6 +1,7 @@
 """What is mended in pulled Tariffs: what live feeds write in another form, and nothing that they do not say."""
 
 import pytest
+from django.core.management import call_command
 
 from ocpi_hub.exchange import repairs, sync
 from ocpi_hub.exchange.models import RefusedObject, RepairRule
@@ -169,3 +170,15 @@ def test_rules_that_the_operator_took_out_stay_out(cpo):
 
     assert report.pull.refused == 1
     assert RepairRule.objects.filter(module="tariffs").count() == 1
+
+
+def test_the_command_says_how_many_are_deleted_as_they_are_no_longer_listed(cpo, capsys):
+    cpo.lists["tariffs"] = [examples.tariff(id=f"T{n}") for n in range(3)]
+    sync.pull_platform(cpo.platform.pk, "tariffs", full=True)
+    cpo.lists["tariffs"] = cpo.lists["tariffs"][1:]
+
+    call_command("pull", platform=cpo.platform.pk, module="tariffs", full=True)
+
+    told = capsys.readouterr().out.splitlines()
+    assert told[1:] == ["  no longer listed: 1, deleted here and at whoever has them"]
+    assert Tariff.objects.present().count() == 2

@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 
 from ocpi_hub.exchange import planwords, pullplans
 from ocpi_hub.exchange.admin.pages import CompactAdmin, link, list_link, short, table
+from ocpi_hub.exchange.admin.pulls import counted
 from ocpi_hub.exchange.models import Pull, PullPlan, RefusedObject
 from ocpi_hub.exchange.ownedobject import owned_models
 from ocpi_hub.exchange.reasons import minute
@@ -148,7 +149,7 @@ class PullPlanAdmin(CompactAdmin):
                 run.party,
                 "full" if run.full else "changes",
                 run.get_state_display(),
-                f"{run.received}: {run.new} new, {run.changed} changed, {run.refused} refused",
+                counted(run),
                 short(run.error or run.note, 60),
             )
             for run in runs

@@ -9,6 +9,11 @@ from ocpi_hub.exchange.admin.pages import ReadOnlyAdmin, list_link, pretty, shor
 from ocpi_hub.exchange.models import Pull, RefusedObject, RepairRule
 
 
+def counted(pull: Pull) -> str:
+    told = f"{pull.received}: {pull.new} new, {pull.changed} changed, {pull.refused} refused"
+    return f"{told}, {pull.missing} no longer listed" if pull.missing else told
+
+
 @admin.register(Pull)
 class PullAdmin(ReadOnlyAdmin):
     list_display = ["started_at", "short_state", "counts", "fault", "kind", "module", "party", "platform"]
@@ -25,7 +30,7 @@ class PullAdmin(ReadOnlyAdmin):
 
     @admin.display(description="objects", ordering="received")
     def counts(self, row: Pull) -> str:
-        return f"{row.received}: {row.new} new, {row.changed} changed, {row.refused} refused"
+        return counted(row)
 
     @admin.display(description="error", empty_value="", ordering="error")
     def fault(self, row: Pull) -> SafeString:

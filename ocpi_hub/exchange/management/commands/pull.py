@@ -12,6 +12,7 @@ from django.utils import timezone
 from ocpi_hub.exchange import sync
 from ocpi_hub.exchange.management.commands.repairs import find_platform
 from ocpi_hub.exchange.models import Pull
+from ocpi_hub.exchange.ownedobject import owned_models
 from ocpi_hub.partners.models import Platform
 
 BAR = 30  # characters
@@ -77,6 +78,10 @@ class Command(BaseCommand):
             f"{pull.received} received, {pull.new} new, {pull.changed} changed, {pull.unchanged} unchanged, "
             f"{pull.stale} older than ours, {pull.repaired} repaired, {pull.refused} refused"
         )
+        if pull.missing:
+            self.stdout.write(f"  no longer listed: {pull.missing}, {became(pull)}")
+        if pull.note:
+            self.stdout.write(f"  {pull.note}")
         if pull.error:
             self.stdout.write(f"  stopped: {pull.error}")
         for rule, times in report.repairs.items():
@@ -87,6 +92,13 @@ class Command(BaseCommand):
             self.stdout.write(
                 f"  and {len(report.refusals) - TOLD} more, all in the admin under Refused objects"
             )
+
+
+def became(pull: Pull) -> str:
+    """What is done with what its owner no longer lists."""
+    if owned_models()[pull.module].deletable:
+        return "deleted here and at whoever has them"
+    return "kept and marked as missing since; the pull plan says when others are told"
 
 
 def nothing_to_pull(number: int | None, module: str | None) -> str:
@@ -101,7 +113,7 @@ def nothing_to_pull(number: int | None, module: str | None) -> str:
 
 def _as_json(report: sync.Report) -> dict[str, Any]:
     pull = report.pull
-    counts = ("pages", "received", "new", "changed", "unchanged", "stale", "refused", "repaired")
+    counts = ("pages", "received", "new", "changed", "unchanged", "stale", "refused", "repaired", "missing")
     return {
         "platform": pull.platform.name,
         "platform_id": pull.platform_id,
@@ -110,6 +122,7 @@ def _as_json(report: sync.Report) -> dict[str, Any]:
         "full": pull.full,
         "state": pull.state.lower(),
         "error": pull.error or None,
+        "note": pull.note or None,
         **{name: getattr(pull, name) for name in counts},
         "repairs": report.repairs,
         "refusals": report.refusals,
