@@ -92,10 +92,10 @@ def test_the_list_says_what_happened_with_whom_and_how_often(operator, reports, 
     seen = words(operator.get(LIST))
 
     assert (
-        f"{KINDS['delivery.refused'].title} MSP (#{emsp.platform.pk}) locations open 1"
+        f"{KINDS['delivery.refused'].title} MSP (#{emsp.platform.pk}) locations both open 1"
         " 03-01 12:00 03-01 12:00" in seen
     )
-    assert "somebody unknown" in seen
+    assert "somebody unknown - you open" in seen
 
 
 @pytest.mark.parametrize(

@@ -17,12 +17,14 @@ from django.utils.safestring import SafeString
 from ocpi_hub.adminpages import ReadOnlyAdmin, pretty, short, table
 from ocpi_hub.errorreports import states, words
 from ocpi_hub.errorreports.admin.searching import ByKind, ByWho, found
+from ocpi_hub.errorreports.kind import Who
 from ocpi_hub.errorreports.models import ErrorReport, Failure, StateChange
 
 State = ErrorReport.State
 
 MOST_OCCURRENCES = 50  # shown on the page of a report
 LONGEST_NOTE = 1_000  # characters
+SHORT_WHO = {Who.HUB: "you", Who.PARTNER: "partner", Who.BOTH: "both", Who.NOBODY: "nobody yet"}
 SHORT_STATES = {State.OPEN: "open", State.ACKNOWLEDGED: "acknowledged", State.RESOLVED: "resolved"}
 
 
@@ -39,7 +41,16 @@ class ActionWithNote(ActionForm):
 class ErrorReportAdmin(ReadOnlyAdmin):
     """The hub writes the reports; who may change them puts them into another state."""
 
-    list_display = ["happened", "partner", "module", "short_state", "count", "last_seen", "first_seen"]
+    list_display = [
+        "happened",
+        "partner",
+        "module",
+        "acts",
+        "short_state",
+        "count",
+        "last_seen",
+        "first_seen",
+    ]
     list_filter = [
         "state",
         ("platform", admin.RelatedOnlyFieldListFilter),
@@ -84,6 +95,10 @@ class ErrorReportAdmin(ReadOnlyAdmin):
     @admin.display(description="partner", ordering="platform__name")
     def partner(self, row: ErrorReport) -> str:
         return words.partner(row)
+
+    @admin.display(description="who must act")
+    def acts(self, row: ErrorReport) -> str:
+        return SHORT_WHO[row.what.who]
 
     @admin.display(description="state", ordering="state")
     def short_state(self, row: ErrorReport) -> str:
