@@ -1,5 +1,6 @@
 """The page "Journey" (ocpi_hub/exchange/admin/journeys.py)."""
 
+import httpx
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
@@ -68,6 +69,24 @@ def test_a_body_that_there_was_no_room_for_says_so(operator, charge, monkeypatch
     assert (
         text.count("bytes, not kept: this partner&#x27;s bodies were above HUB_JOURNAL_MB in a minute") == 4
     )
+
+
+def test_a_contract_that_a_partner_spells_without_separators_is_masked_wherever_it_comes_to(
+    cpo, emsp, deliver, caplog
+):
+    said = "no contract DEMSPC000000011, none like DE*MSP*C00000001*1"
+    refusal = {"status_code": 2004, "status_message": said, "timestamp": "2026-03-01T08:00:00Z"}
+    emsp.answers.append(lambda request: httpx.Response(200, json=refusal))
+    cpo.put(S1, examples.session(id="S1"), **IDS)
+    deliver()
+
+    text = page(staff("view_hop"), q="c1")
+    outcome = Attempt.objects.get().outcome
+    report = ErrorReport.objects.get()
+
+    for told in (text, outcome, report.text, caplog.text):
+        assert "no contract ***, none like ***" in told
+        assert "C00000001" not in told
 
 
 def test_several_are_listed_and_lead_on(operator, cpo, emsp):
