@@ -154,7 +154,7 @@ def test_the_history_of_a_report_is_told(operator, reports):
         " 2026-03-01 15:00:00 resolved by bob they restarted"
         " 2026-03-01 16:00:00 open by the hub it happened again" in seen
     )
-    assert f"(#{over.platform_id}) cdrs open again 2" in words(operator.get(LIST))
+    assert f"(#{over.platform_id}) cdrs partner open again 2" in words(operator.get(LIST))
 
 
 def test_an_operator_acknowledges_and_resolves_on_the_page_with_a_note(operator, reports):
