@@ -45,6 +45,11 @@ _CONTROL = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)
 }
 
 
+def on_one_line(text: str) -> str:
+    """The text with its control characters to be seen, wherever it is shown: in a log, a mail, a terminal."""
+    return text.translate(_CONTROL)
+
+
 # What a library may put into an error: the header that we send, the password in a URL.
 _SECRETS = re.compile(r"\b(Token|Bearer|Basic) +[A-Za-z0-9+/=._~-]{16,}|(?<=://)[^/\s@]*:[^/\s@]+(?=@)")
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 from ocpi_hub import background
 from ocpi_hub.errorreports import grouping
 from ocpi_hub.errorreports.kinds import KINDS
+from ocpi_hub.logs import on_one_line
 from ocpi_hub.protocol.headers import MessageIDs
 from ocpi_hub.protocol.masking import masked, private_values
 
@@ -111,6 +112,7 @@ def cleaned(failure: Noted, now: datetime) -> grouping.Row:
         },
         _private(failure),
     )
+    clean |= {name: on_one_line(" ".join(clean[name].splitlines())) for name in ("text", "subject", "url")}
     return grouping.Row(
         kind=failure.kind[:40],
         platform_id=failure.platform_id,

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from django.conf import settings
 
+from ocpi_hub.logs import on_one_line
 from ocpi_hub.protocol.client import (
     Answer,
     AnswerTooLarge,
@@ -126,7 +127,7 @@ def describe(answer: Answer, token: str = "") -> str:
         return "HTTP 401: the partner does not know our token; it must register again or give us a new one"
     if answer.envelope is None:
         return f"HTTP {answer.http_status} without an OCPI envelope"
-    message = masked(answer.status_message or "no message", token)
+    message = on_one_line(masked(answer.status_message or "no message", token))
     return f"HTTP {answer.http_status}, {answer.status_code}: {message[:500]}"
 
 

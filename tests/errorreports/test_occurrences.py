@@ -39,6 +39,13 @@ def test_failures_of_one_kind_partner_and_module_are_one_report():
     ]
 
 
+def test_what_speaks_to_a_terminal_or_begins_a_line_of_its_own_is_shown_and_does_neither():
+    write([refused(text="bad \x1b[2J\nSubject: x", subject="LOC\x1b1")])
+
+    report = ErrorReport.objects.get()
+    assert (report.text, report.subject) == ("bad \\x1b[2J Subject: x", "LOC\\x1b1")
+
+
 def test_failures_of_nobody_are_one_report_too():
     write([refused(platform_id=None, kind="request.unknown_token", module="")])
     write([refused(platform_id=None, kind="request.unknown_token", module="")])

@@ -77,6 +77,12 @@ def test_a_status_code_that_no_column_holds_is_told_in_words():
     assert result.outcome == "HTTP 200, 100000000000000000: because"
 
 
+def test_a_complaint_that_speaks_to_a_terminal_is_shown_and_does_not():
+    result = judge(answer(200, code(2001, "no \\u001b[31m red")), NOW)
+
+    assert result.outcome == "HTTP 200, 2001: no \\x1b[31m red"
+
+
 def test_judging_keeps_what_the_partner_asks_to_wait():
     assert judge(answer(429, **{"Retry-After": "30"}), NOW).retry_after == timedelta(seconds=30)
 
