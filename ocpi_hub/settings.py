@@ -153,7 +153,9 @@ HUB_PULL_LEAST = _number(
 HUB_VANISHED_UNKNOWN = _number("HUB_VANISHED_UNKNOWN", 3)  # new plans: full pulls without it, then UNKNOWN
 HUB_VANISHED_REMOVED = _number("HUB_VANISHED_REMOVED", 14)  # new plans: then REMOVED; 0: never, of both
 HUB_TOKEN_GRACE = 600  # seconds that the old token still works after a credentials PUT
-HUB_BACKGROUND = True  # rows that tell of the work are written by threads (background.py); tests write them
+HUB_BACKGROUND = (
+    True  # threads write what tells of the work (background.py) and ring; tests have none of them
+)
 HUB_METRICS_FOLDER = HUB_VAR / "metrics"  # of all processes of one machine
 HUB_METRICS_TOKEN = _env("HUB_METRICS_TOKEN")  # opens /metrics; without one this machine alone may ask
 HUB_ATTEMPT_DAYS = _number("HUB_ATTEMPT_DAYS", 90)  # attempts are kept so long

@@ -49,13 +49,19 @@ def test_a_command_without_its_hub_says_at_once_how_to_start_it(
     tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
     began = time.monotonic()
-
     line = said(*arguments, HUB_VAR=str(tmp_path))
+    seconds = time.monotonic() - began
 
     assert line == (
         f"CommandError: PostgreSQL of HUB_VAR={tmp_path} does not run: start the hub with make run"
     )
-    assert time.monotonic() - began < 8  # the pool alone took ten seconds
+    began = time.monotonic()
+    environment = {**os.environ, "HUB_VAR": str(tmp_path)}
+    subprocess.run(
+        [sys.executable, "manage.py", "help"], cwd=ROOT, env=environment, capture_output=True, check=True
+    )
+    # What a busy machine makes slow is slow in both; the pool alone took ten seconds.
+    assert seconds < time.monotonic() - began + 8
 
 
 @pytest.mark.journey
