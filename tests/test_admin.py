@@ -370,7 +370,7 @@ def test_the_right_to_change_deliveries_is_the_right_to_try_them_again(reader: C
 def test_lists_say_in_short_words_what_matters_first(operator: Client, traffic: None, emsp: Partner) -> None:
     assert columns(operator, Attempt)[:3] == ["At", "Outcome", "HTTP"]
     assert "/receiver/locations/NL/ABC/LOC2</td>" in page_of(operator, Attempt)
-    assert '<td class="field-counts">2: 1 new, 0 changed, 1 refused</td>' in page_of(operator, Pull)
+    assert '<td class="field-counts">2: 1 new, 0 changed, 1 refused' in page_of(operator, Pull)
     assert columns(operator, Delivery)[:5] == ["Path", "To party", "State", "Tries", "Next try"]
     assert '<td class="field-short_state">given up</td>' in page_of(operator, Delivery)
     assert "FILL:time_zone" in page_of(operator, RepairRule)
