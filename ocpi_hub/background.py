@@ -122,7 +122,7 @@ class Writer(Generic[Row]):
         while True:
             self._full.wait(self.every)
             self._full.clear()
-            while self._waiting:
+            while self._waiting and settings.HUB_BACKGROUND:
                 if not self._write_one():
                     time.sleep(PAUSE)
                 elif len(self._waiting) < self.batch:

@@ -2,9 +2,9 @@
 
 import threading
 from contextlib import suppress
+from types import SimpleNamespace
 
 import pytest
-from django.conf import settings
 
 from ocpi_hub.exchange import doorbell, tasks
 from ocpi_hub.exchange.models import Message
@@ -138,7 +138,7 @@ def test_a_broker_that_never_answers_neither_delays_nor_fails_a_push(cpo, monkey
         with suppress(_End):
             work()
 
-    monkeypatch.setattr(settings, "HUB_BACKGROUND", True)
+    monkeypatch.setattr(doorbell, "settings", SimpleNamespace(HUB_BACKGROUND=True))
     monkeypatch.setattr(doorbell, "_run", until_the_end)
     monkeypatch.setattr(doorbell, "_owner", None)
     monkeypatch.setattr(doorbell.atexit, "register", lambda function: None)
