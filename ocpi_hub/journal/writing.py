@@ -66,8 +66,9 @@ def write(batch: list[Seen]) -> None:
     theirs = Theirs()
     rows = msgspec.json.encode([row_of(seen, theirs) for seen in batch]).decode()
     connection.ensure_connection()
-    # Django's own cursor would write the document into the statement, character by character.
-    with psycopg.Cursor(connection.connection) as cursor:
+    # Django's own cursor would write the document into the statement, character by character. Its errors are Django's
+    # all the same: by them background.py knows a database that is away from a row that can never be written.
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         cursor.execute(_INSERT, [rows])
 
 

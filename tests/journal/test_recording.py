@@ -5,12 +5,13 @@ import threading
 import time
 
 import httpx
+import psycopg
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 
 from ocpi_hub import background, metrics
 from ocpi_hub.exchange import liveness, sync, transports
-from ocpi_hub.journal import recording
+from ocpi_hub.journal import recording, writing
 from ocpi_hub.journal.budget import Budget
 from ocpi_hub.journal.models import Hop
 from ocpi_hub.journal.names import result_name
@@ -358,7 +359,15 @@ def test_a_fault_of_the_journal_fails_no_request_and_no_call(cpo, emsp, deliver,
     assert caplog.text.count("a hop is not in the journal") == 1
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.fixture
+def committed(transactional_db):
+    """Django empties the tables that it manages after such a test, and the journal is none of them."""
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE journal_hop")
+
+
+@pytest.mark.usefixtures("committed")
 def test_while_the_database_is_away_hops_wait_and_requests_go_on(cpo, settings, monkeypatch, caplog):
     """The requests themselves need the database; here it is the journal's thread alone that has none."""
     refused, written, write = [], threading.Event(), recording.writer._write
@@ -383,3 +392,25 @@ def test_while_the_database_is_away_hops_wait_and_requests_go_on(cpo, settings, 
     assert refused == [1, 1, 1]
     assert Hop.objects.count() == 1
     assert "the journal waits: the database refused" in caplog.text
+
+
+@pytest.mark.usefixtures("committed")
+def test_a_database_that_goes_in_the_middle_is_away_and_no_fault_of_the_rows(cpo):
+    """They would else be tried one by one, and dropped."""
+    cpo.get(S1)
+    rows = recording.writer._take()
+    recording.writer.forget()
+    connection.ensure_connection()
+    parameters = {**connection.get_connection_params(), "autocommit": True}
+    parameters.pop("pool", None)
+    with psycopg.connect(**parameters) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 10000)", [connection.connection.info.backend_pid])
+
+    try:
+        with pytest.raises(OperationalError):
+            writing.write(rows)
+    finally:
+        connection.close()
+    writing.write(rows)
+
+    assert Hop.objects.count() == 1
