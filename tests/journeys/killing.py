@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from collections import Counter
+from typing import Self
 
 from tests.journeys.hub import CHILDREN, Hub
 from tests.journeys.processes import Process
@@ -48,6 +49,13 @@ class SecondWorker:
         argv = [sys.executable, "-m", *WORKER]
         self.process = Process("second worker", argv, hub.env, hub.folder / "second.log")
         self.stops = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """It is nobody's child but ours: the hub that it works for leaves it behind."""
+        self.process.kill()
 
     def stop_for(self, seconds: float) -> None:
         self.stops += 1

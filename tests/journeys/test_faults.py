@@ -38,29 +38,32 @@ def test_nothing_is_lost_whatever_is_killed_and_whoever_fails(
     schedule = ",".join(["1"] * 4 + ["2"] * 4 + ["4"] * 60)
     hub = new_hub(HUB_TOTAL_TIMEOUT=str(TIMEOUT), HUB_RETRY_SCHEDULE=schedule)
     crowd = Crowd(hub, WHO, SEED)
-    second, killer = SecondWorker(hub), Killer(hub, SEED)
+    killer = Killer(hub, SEED)
     began = time.monotonic()
 
-    with Weather(list(crowd.cast.values()), SEED) as weather, Everybody(crowd):
-        stopper = threading.Thread(target=stop_again_and_again, args=(second, weather.over))
-        stopper.start()
-        for number in range(KILLS):
-            crowd.release(PUSHES // KILLS + (PUSHES % KILLS if not number else 0))
-            half = PUSHES * (2 * number + 1) // (2 * KILLS)
+    with SecondWorker(hub) as second:
+        with Weather(list(crowd.cast.values()), SEED) as weather, Everybody(crowd):
+            stopper = threading.Thread(target=stop_again_and_again, args=(second, weather.over))
+            stopper.start()
+            for number in range(KILLS):
+                crowd.release(PUSHES // KILLS + (PUSHES % KILLS if not number else 0))
+                half = PUSHES * (2 * number + 1) // (2 * KILLS)
+                wait_while_moving(
+                    lambda half=half: crowd.acknowledged >= half,
+                    lambda: crowd.acknowledged,
+                    PATIENCE,
+                    f"{half} pushes are acknowledged",
+                )
+                killer.kill()
             wait_while_moving(
-                lambda half=half: crowd.acknowledged >= half,
-                lambda: crowd.acknowledged,
-                PATIENCE,
-                f"{half} pushes are acknowledged",
+                lambda: crowd.done, lambda: crowd.acknowledged, PATIENCE, "all are acknowledged"
             )
-            killer.kill()
-        wait_while_moving(lambda: crowd.done, lambda: crowd.acknowledged, PATIENCE, "all are acknowledged")
-    pushed = time.monotonic() - began
-    stopper.join()
-    wait_while_moving(
-        lambda: is_settled(hub), lambda: progress(hub), PATIENCE, "nothing is under way any more"
-    )
-    settled = time.monotonic() - began
+        pushed = time.monotonic() - began
+        stopper.join()
+        wait_while_moving(
+            lambda: is_settled(hub), lambda: progress(hub), PATIENCE, "nothing is under way any more"
+        )
+        settled = time.monotonic() - began
 
     faults = crowd.faults()
     given_up = hub.sql(
