@@ -21,8 +21,8 @@ def main() -> None:
 def answer(module: str, mend: bool = False, platform_id: int = 0) -> dict[str, Any]:
     """The total that a platform is told, and the median of the milliseconds that it takes; or a tally that holds
     what was filled in past the store."""
-    from ocpi_hub.exchange import tally
-    from ocpi_hub.exchange.ownedobject import owned_models
+    from ocpi_hub.exchange.objects import tally
+    from ocpi_hub.exchange.objects.ownedobject import owned_models
     from ocpi_hub.partners.models import Platform
 
     model = owned_models()[module]

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ocpi_hub.exchange.findings import plain, same
+from ocpi_hub.exchange.objects.findings import plain, same
 from ocpi_hub.protocol.cdrs import CDR
 from ocpi_hub.protocol.codec import InvalidObject
 

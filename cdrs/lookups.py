@@ -7,9 +7,9 @@ from django.db.models.functions import Upper
 
 from cdrs.credits import Credited
 from cdrs.plausibility import Beside, KnownSession, is_unknown, owner, provider
-from ocpi_hub.exchange.findings import FILLER
-from ocpi_hub.exchange.grants import Use, given
-from ocpi_hub.exchange.ownedobject import OwnedObject, owned_models
+from ocpi_hub.exchange.objects.findings import FILLER
+from ocpi_hub.exchange.objects.grants import Use, given
+from ocpi_hub.exchange.objects.ownedobject import OwnedObject, owned_models
 from ocpi_hub.partners.models import Party
 from ocpi_hub.protocol.cdrs import CDR
 from ocpi_hub.protocol.codec import check, parse

@@ -9,7 +9,7 @@ from django.db.models.functions import Upper
 from django.utils import timezone
 
 from cdrs import credits, lookups, plausibility
-from ocpi_hub.exchange.ownedobject import OwnedObject
+from ocpi_hub.exchange.objects.ownedobject import OwnedObject
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol import cdrs as chapter
 from ocpi_hub.protocol.cdrs import token_owner

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from cdrs import credits
 from cdrs.credits import Credited
-from ocpi_hub.exchange.findings import (
+from ocpi_hub.exchange.objects.findings import (
     CLOCK,
     FILLER,
     minute,
@@ -21,7 +21,7 @@ from ocpi_hub.exchange.findings import (
     thousandfold,
     volume,
 )
-from ocpi_hub.exchange.grants import Given
+from ocpi_hub.exchange.objects.grants import Given
 from ocpi_hub.protocol.cdrs import CDR
 from ocpi_hub.protocol.types import PartyRef
 

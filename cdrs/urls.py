@@ -1,4 +1,4 @@
 from cdrs.views import CDRsReceiver, CDRsSender
-from ocpi_hub.exchange.urls import interfaces
+from ocpi_hub.exchange.interfaces.urls import interfaces
 
 urlpatterns = interfaces("cdrs", CDRsSender, CDRsReceiver)

@@ -7,16 +7,19 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cdrs.models import CDR, ID_LENGTH
-from ocpi_hub.exchange import outbox, refusals, relay, store
+from ocpi_hub.exchange.calls.verdicts import says_it_is_there
+from ocpi_hub.exchange.deliveries.receiverurls import at_its_endpoint, url_in
 from ocpi_hub.exchange.exceptions import NOTHING_HERE, HubError, NotFound, Unanswered
+from ocpi_hub.exchange.interfaces.renderers import answer
+from ocpi_hub.exchange.interfaces.views import NO_METHODS, ReceiverView, SenderView, Write
+from ocpi_hub.exchange.messages import outbox
 from ocpi_hub.exchange.models import Delivery, Message
-from ocpi_hub.exchange.ownedobject import Address, OwnedObject
-from ocpi_hub.exchange.receiverurls import at_its_endpoint, url_in
-from ocpi_hub.exchange.renderers import answer
-from ocpi_hub.exchange.store import Contradiction
-from ocpi_hub.exchange.upserts import Stored
-from ocpi_hub.exchange.verdicts import says_it_is_there
-from ocpi_hub.exchange.views import NO_METHODS, ReceiverView, SenderView, Write
+from ocpi_hub.exchange.objects import store
+from ocpi_hub.exchange.objects.ownedobject import Address, OwnedObject
+from ocpi_hub.exchange.objects.store import Contradiction
+from ocpi_hub.exchange.objects.upserts import Stored
+from ocpi_hub.exchange.pulls import refusals
+from ocpi_hub.exchange.relays import relay
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol.client import join
 from ocpi_hub.protocol.codec import InvalidObject, check

@@ -3,8 +3,8 @@
 from django.db import models
 from django.db.models.functions import Upper
 
-from ocpi_hub.exchange.callbacks import ACCEPTED
 from ocpi_hub.exchange.models import Callback
+from ocpi_hub.exchange.relays.callbacks import ACCEPTED
 from ocpi_hub.protocol.types import PartyRef
 
 

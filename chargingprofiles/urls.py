@@ -1,4 +1,4 @@
 from chargingprofiles.views import ProfilesReceiver, ProfilesSender
-from ocpi_hub.exchange.urls import interfaces
+from ocpi_hub.exchange.interfaces.urls import interfaces
 
 urlpatterns = interfaces("chargingprofiles", ProfilesSender, ProfilesReceiver)

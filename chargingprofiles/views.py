@@ -6,14 +6,15 @@ from rest_framework.response import Response
 
 from chargingprofiles.models import ProfileRequest
 from chargingprofiles.queries import must_have_duration, take_response_url, with_response_url
-from ocpi_hub.exchange import callbacks, store
-from ocpi_hub.exchange.asking import AskingView, ResultsView, known, one_of, open_to, owner_of
-from ocpi_hub.exchange.callbacks import in_place
 from ocpi_hub.exchange.exceptions import InvalidParameters, NotFound
+from ocpi_hub.exchange.interfaces.asking import AskingView, ResultsView, known, one_of, open_to, owner_of
+from ocpi_hub.exchange.interfaces.renderers import answer
+from ocpi_hub.exchange.interfaces.views import NO_METHODS
 from ocpi_hub.exchange.models import Callback
-from ocpi_hub.exchange.questions import Question
-from ocpi_hub.exchange.renderers import answer
-from ocpi_hub.exchange.views import NO_METHODS
+from ocpi_hub.exchange.objects import store
+from ocpi_hub.exchange.relays import callbacks
+from ocpi_hub.exchange.relays.callbacks import in_place
+from ocpi_hub.exchange.relays.questions import Question
 from ocpi_hub.protocol import charging_profiles as chapter
 from ocpi_hub.protocol.codec import check, parse
 from ocpi_hub.protocol.envelope import StatusCode

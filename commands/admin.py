@@ -12,7 +12,7 @@ from commands.models import Command
 from commands.states import LED_TO_NOTHING, NEEDS_ATTENTION, State
 from ocpi_hub.exchange.admin import ReadOnlyAdmin, list_link, short
 from ocpi_hub.exchange.admin.callbacks import milliseconds, trace
-from ocpi_hub.exchange.ownedobject import owned_models
+from ocpi_hub.exchange.objects.ownedobject import owned_models
 
 # One or two words each, for the list; filters and pages say the whole sentence.
 SHORT_STATES = {

@@ -6,6 +6,6 @@ class CommandsConfig(AppConfig):
 
     def ready(self) -> None:
         from commands import tracing
-        from ocpi_hub.exchange import sweeper
+        from ocpi_hub.exchange.housekeeping import sweeper
 
         sweeper.every_round(tracing.reconcile)

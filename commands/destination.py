@@ -4,10 +4,10 @@ from typing import Any
 
 from commands.models import Command
 from commands.states import NEVER_GOT_IT
-from ocpi_hub.exchange import store
-from ocpi_hub.exchange.asking import known, one_of, open_to, owner_of
-from ocpi_hub.exchange.callbacks import in_place
 from ocpi_hub.exchange.exceptions import InvalidParameters
+from ocpi_hub.exchange.interfaces.asking import known, one_of, open_to, owner_of
+from ocpi_hub.exchange.objects import store
+from ocpi_hub.exchange.relays.callbacks import in_place
 from ocpi_hub.exchange.routing import Route
 from ocpi_hub.partners.agreements import Terms
 from ocpi_hub.protocol.codec import parse

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from django.db import connection
 
 from commands.states import NEVER_GOT_IT, SESSION_BEFORE, SESSION_WITHIN
-from ocpi_hub.exchange.ownedobject import owned_models
+from ocpi_hub.exchange.objects.ownedobject import owned_models
 
 
 class Found(NamedTuple):

@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 from django.db import models
 
-from ocpi_hub.exchange import deadlines
-from ocpi_hub.exchange.deadlines import ANSWER_WITHIN
+from ocpi_hub.exchange.relays import deadlines
+from ocpi_hub.exchange.relays.deadlines import ANSWER_WITHIN
 from ocpi_hub.protocol.envelope import StatusCode
 
 SESSION_BEFORE = timedelta(

@@ -17,8 +17,9 @@ from commands.joining import Found, sessions_of
 from commands.models import Command
 from commands.states import State
 from ocpi_hub.errorreports.occurrences import Noted, write
-from ocpi_hub.exchange import callbacks, grants, upserts
 from ocpi_hub.exchange.models import Callback, Grant
+from ocpi_hub.exchange.objects import grants, upserts
+from ocpi_hub.exchange.relays import callbacks
 from ocpi_hub.exchange.routing import Route
 from ocpi_hub.logs import current_ids
 from ocpi_hub.partners.models import Platform

@@ -1,4 +1,4 @@
 from commands.views import CommandsReceiver, CommandsSender
-from ocpi_hub.exchange.urls import interfaces
+from ocpi_hub.exchange.interfaces.urls import interfaces
 
 urlpatterns = interfaces("commands", CommandsSender, CommandsReceiver)

@@ -4,12 +4,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from commands import destination, tracing
-from ocpi_hub.exchange import callbacks, store
-from ocpi_hub.exchange.asking import AskingView, ResultsView
-from ocpi_hub.exchange.callbacks import Arrived
 from ocpi_hub.exchange.exceptions import NotFound
+from ocpi_hub.exchange.interfaces.asking import AskingView, ResultsView
+from ocpi_hub.exchange.interfaces.views import NO_METHODS
 from ocpi_hub.exchange.models import Callback
-from ocpi_hub.exchange.views import NO_METHODS
+from ocpi_hub.exchange.objects import store
+from ocpi_hub.exchange.relays import callbacks
+from ocpi_hub.exchange.relays.callbacks import Arrived
 from ocpi_hub.protocol import commands as chapter
 from ocpi_hub.protocol.codec import check, parse
 

@@ -17,11 +17,13 @@ from django.utils.safestring import SafeString
 from credentials import handshake
 from credentials.forms import InviteForm, RegisterForm
 from credentials.traffic import delivery_link, traffic
-from ocpi_hub.exchange import doorbell, presence, pullplans
 from ocpi_hub.exchange.admin import CompactAdmin, short
 from ocpi_hub.exchange.admin.questions import address_of, may_ask
+from ocpi_hub.exchange.calls import presence
 from ocpi_hub.exchange.exceptions import OCPIError
+from ocpi_hub.exchange.messages import doorbell
 from ocpi_hub.exchange.models import Delivery, Lane
+from ocpi_hub.exchange.pulls import pullplans
 from ocpi_hub.partners.claims import ClaimRefused
 from ocpi_hub.partners.models import Endpoint, Party, Platform, Status
 from ocpi_hub.proof import runs

@@ -8,7 +8,7 @@ class CredentialsConfig(AppConfig):
 
     def ready(self) -> None:
         from credentials import tasks
-        from ocpi_hub.exchange import upkeep
+        from ocpi_hub.exchange.housekeeping import upkeep
 
         minute = timedelta(minutes=1)
         upkeep.every("tell partners when our endpoints changed", minute, tasks.announce_changes)

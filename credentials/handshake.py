@@ -15,11 +15,13 @@ from django.utils import timezone
 from rest_framework.exceptions import AuthenticationFailed
 
 from ocpi_hub.errorreports.occurrences import Evidence, note
-from ocpi_hub.exchange import outbox, pullplans, repairs, transports
+from ocpi_hub.exchange.calls import transports
+from ocpi_hub.exchange.calls.verdicts import describe, masked
 from ocpi_hub.exchange.exceptions import HandshakeFailed, InvalidParameters, MethodUnavailable
+from ocpi_hub.exchange.messages import outbox
 from ocpi_hub.exchange.models import Delivery, Lane
+from ocpi_hub.exchange.pulls import pullplans, repairs
 from ocpi_hub.exchange.routing import hub_party, interfaces
-from ocpi_hub.exchange.verdicts import describe, masked
 from ocpi_hub.partners import claims, secrets
 from ocpi_hub.partners.authentication import UNKNOWN_TOKEN
 from ocpi_hub.partners.claims import Claim, ClaimRefused

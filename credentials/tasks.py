@@ -6,7 +6,7 @@ from celery import shared_task
 
 from credentials import handshake
 from ocpi_hub.errorreports.occurrences import note
-from ocpi_hub.exchange.causes import SECRET_UNREADABLE
+from ocpi_hub.exchange.calls.causes import SECRET_UNREADABLE
 from ocpi_hub.exchange.exceptions import OCPIError
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.partners.secrets import UnreadableSecret

@@ -8,9 +8,9 @@ from rest_framework.response import Response
 
 from credentials import handshake
 from ocpi_hub.exchange.exceptions import MethodUnavailable, NotFound
-from ocpi_hub.exchange.renderers import answer
+from ocpi_hub.exchange.interfaces.renderers import answer
+from ocpi_hub.exchange.interfaces.views import OCPIView
 from ocpi_hub.exchange.routing import interfaces
-from ocpi_hub.exchange.views import OCPIView
 from ocpi_hub.partners.authentication import IsKnown
 from ocpi_hub.partners.models import IssuedToken
 from ocpi_hub.protocol.codec import read

@@ -9,7 +9,7 @@ class HubClientInfoConfig(AppConfig):
 
     def ready(self) -> None:
         from hubclientinfo import listing, tasks
-        from ocpi_hub.exchange import sweeper, upkeep
+        from ocpi_hub.exchange.housekeeping import sweeper, upkeep
 
         sweeper.every_round(listing.keep_true)
         day = timedelta(days=1)

@@ -11,8 +11,9 @@ from django.db import transaction
 
 from hubclientinfo.models import ClientInfo, viewer_of
 from ocpi_hub.errorreports.occurrences import note
-from ocpi_hub.exchange import outbox, transports
-from ocpi_hub.exchange.upserts import Stored
+from ocpi_hub.exchange.calls import transports
+from ocpi_hub.exchange.messages import outbox
+from ocpi_hub.exchange.objects.upserts import Stored
 from ocpi_hub.partners.models import Endpoint, Platform, Status
 from ocpi_hub.partners.secrets import UnreadableSecret
 from ocpi_hub.protocol.client import Answer, CallFailed, join

@@ -12,8 +12,9 @@ from django.utils import timezone
 from hubclientinfo import learning
 from hubclientinfo.clients import Client, candidates
 from hubclientinfo.models import ClientInfo
-from ocpi_hub.exchange import outbox, upserts
-from ocpi_hub.exchange.ownedobject import Address
+from ocpi_hub.exchange.messages import outbox
+from ocpi_hub.exchange.objects import upserts
+from ocpi_hub.exchange.objects.ownedobject import Address
 from ocpi_hub.partners.models import Platform, Status
 from ocpi_hub.protocol.codec import check, dump
 from ocpi_hub.protocol.envelope import format_time

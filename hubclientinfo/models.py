@@ -10,8 +10,8 @@ from typing import Any
 from django.db import models
 from django.db.models import Q
 
-from ocpi_hub.exchange.ownedobject import Address, OwnedObject, OwnedObjectQuerySet
-from ocpi_hub.exchange.visibility import Share, Visible
+from ocpi_hub.exchange.objects.ownedobject import Address, OwnedObject, OwnedObjectQuerySet
+from ocpi_hub.exchange.objects.visibility import Share, Visible
 from ocpi_hub.partners.models import Party, Platform, Status
 from ocpi_hub.protocol import hub_client_info as chapter
 from ocpi_hub.protocol.types import PartyRef

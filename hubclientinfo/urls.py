@@ -1,4 +1,4 @@
 from hubclientinfo.views import ClientInfoReceiver, ClientInfoSender
-from ocpi_hub.exchange.urls import interfaces
+from ocpi_hub.exchange.interfaces.urls import interfaces
 
 urlpatterns = interfaces("hubclientinfo", ClientInfoSender, ClientInfoReceiver)

@@ -8,11 +8,11 @@ from rest_framework.response import Response
 
 from hubclientinfo import listing
 from hubclientinfo.models import NOBODY, ClientInfo
-from ocpi_hub.exchange import store
 from ocpi_hub.exchange.exceptions import NOTHING_HERE, NotFound
-from ocpi_hub.exchange.ownedobject import Address
-from ocpi_hub.exchange.renderers import answer
-from ocpi_hub.exchange.views import NO_METHODS, ReceiverView, SenderView
+from ocpi_hub.exchange.interfaces.renderers import answer
+from ocpi_hub.exchange.interfaces.views import NO_METHODS, ReceiverView, SenderView
+from ocpi_hub.exchange.objects import store
+from ocpi_hub.exchange.objects.ownedobject import Address
 from ocpi_hub.protocol.envelope import StatusCode
 from ocpi_hub.protocol.types import PartyRef
 

@@ -5,7 +5,7 @@ from typing import Any
 from django.db import connection, models
 from django.db.models.functions import Upper
 
-from ocpi_hub.exchange.ownedobject import Child, OwnedObject, Vanished
+from ocpi_hub.exchange.objects.ownedobject import Child, OwnedObject, Vanished
 from ocpi_hub.partners.models import Party
 from ocpi_hub.protocol import locations as chapter
 from ocpi_hub.protocol.codec import parse

@@ -1,7 +1,7 @@
 """Locations: nothing differs from any other Client Owned Object but the parts, which the model declares."""
 
 from locations.models import Location
-from ocpi_hub.exchange.views import ReceiverView, SenderView
+from ocpi_hub.exchange.interfaces.views import ReceiverView, SenderView
 
 
 class LocationsSender(SenderView):

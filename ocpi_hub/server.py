@@ -265,7 +265,7 @@ def application() -> Server:
     from django.core.wsgi import get_wsgi_application
 
     wsgi = get_wsgi_application()
-    from ocpi_hub.exchange import requestfailures
+    from ocpi_hub.exchange.interfaces import requestfailures
     from ocpi_hub.partners.directory import directory
 
     metrics.publish(settings.HUB_METRICS_FOLDER)

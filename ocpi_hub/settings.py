@@ -269,7 +269,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "ocpi_hub.middleware.MeasureMiddleware",
-    "ocpi_hub.exchange.middleware.OCPIMiddleware",
+    "ocpi_hub.exchange.interfaces.middleware.OCPIMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "ocpi_hub.middleware.SessionMiddleware",
@@ -341,10 +341,10 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["ocpi_hub.partners.authentication.CredentialsToken"],
     "DEFAULT_PERMISSION_CLASSES": ["ocpi_hub.partners.authentication.IsRegistered"],
     "DEFAULT_THROTTLE_CLASSES": ["ocpi_hub.partners.throttling.PartnerQuota"],
-    "DEFAULT_RENDERER_CLASSES": ["ocpi_hub.exchange.renderers.EnvelopeRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["ocpi_hub.exchange.interfaces.renderers.EnvelopeRenderer"],
     "DEFAULT_PARSER_CLASSES": [],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "ocpi_hub.exchange.renderers.AlwaysJSON",
-    "EXCEPTION_HANDLER": "ocpi_hub.exchange.requestfailures.to_envelope",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "ocpi_hub.exchange.interfaces.renderers.AlwaysJSON",
+    "EXCEPTION_HANDLER": "ocpi_hub.exchange.interfaces.requestfailures.to_envelope",
     "UNAUTHENTICATED_USER": None,
     "UNAUTHENTICATED_TOKEN": None,
 }

@@ -3,8 +3,8 @@
 from django.db.models import Q
 
 from ocpi_hub.erasure import Fate, Holding, harmless, holds
-from ocpi_hub.exchange.digests import digest_of
 from ocpi_hub.exchange.holdings import still_to_be_told
+from ocpi_hub.exchange.objects.digests import digest_of
 from ocpi_hub.mentions import Form
 from ocpi_hub.protocol.codec import parse
 from ocpi_hub.pseudonyms import Driver

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ocpi_hub.exchange.digests import digest_of
+from ocpi_hub.exchange.objects.digests import digest_of
 from ocpi_hub.protocol.envelope import format_time, parse_time
 
 

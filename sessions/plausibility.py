@@ -11,7 +11,7 @@ from typing import NamedTuple
 from django.db import connection
 from django.db.models import Model
 
-from ocpi_hub.exchange.findings import (
+from ocpi_hub.exchange.objects.findings import (
     CLOCK,
     FILLER,
     minute,
@@ -20,8 +20,8 @@ from ocpi_hub.exchange.findings import (
     thousandfold,
     volume,
 )
-from ocpi_hub.exchange.grants import Given, Use, given
-from ocpi_hub.exchange.ownedobject import owned_models
+from ocpi_hub.exchange.objects.grants import Given, Use, given
+from ocpi_hub.exchange.objects.ownedobject import owned_models
 from ocpi_hub.protocol.sessions import Session
 from ocpi_hub.protocol.types import PartyRef
 

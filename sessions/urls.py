@@ -1,4 +1,4 @@
-from ocpi_hub.exchange.urls import interfaces
+from ocpi_hub.exchange.interfaces.urls import interfaces
 from sessions.views import SessionsReceiver, SessionsSender
 
 urlpatterns = interfaces("sessions", SessionsSender, SessionsReceiver)

@@ -7,10 +7,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ocpi_hub.exchange.exceptions import InvalidParameters, NotFound, UnknownReceiver
-from ocpi_hub.exchange.ownedobject import owned_models
-from ocpi_hub.exchange.pagination import Query
+from ocpi_hub.exchange.interfaces.pagination import Query
+from ocpi_hub.exchange.interfaces.views import NO_METHODS, ReceiverView, SenderView
+from ocpi_hub.exchange.objects.ownedobject import owned_models
 from ocpi_hub.exchange.routing import is_known
-from ocpi_hub.exchange.views import NO_METHODS, ReceiverView, SenderView
 from ocpi_hub.partners.agreements import Terms
 from ocpi_hub.protocol.codec import parse, read
 from ocpi_hub.protocol.envelope import StatusCode, format_time

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from ocpi_hub.exchange.findings import plain
+from ocpi_hub.exchange.objects.findings import plain
 from ocpi_hub.protocol.tariffs import PriceComponent, Tariff, TariffElement, TariffRestrictions
 from ocpi_hub.protocol.types import Price
 from tariffs import words

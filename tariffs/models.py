@@ -5,7 +5,7 @@ from typing import Any
 from django.db import models
 from django.utils import timezone
 
-from ocpi_hub.exchange.ownedobject import OwnedObject
+from ocpi_hub.exchange.objects.ownedobject import OwnedObject
 from ocpi_hub.protocol import tariffs as chapter
 from tariffs import lint
 

@@ -7,8 +7,8 @@ from typing import Any
 from django.db.models import BooleanField
 from django.db.models.expressions import RawSQL
 
-from ocpi_hub.exchange.merging import same_id
-from ocpi_hub.exchange.ownedobject import Address, owned_models
+from ocpi_hub.exchange.objects.merging import same_id
+from ocpi_hub.exchange.objects.ownedobject import Address, owned_models
 from ocpi_hub.protocol.codec import parse
 
 LOOKED_AT = 50  # documents that are parsed; the text was searched first

@@ -6,10 +6,11 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ocpi_hub.exchange import outbox, store
-from ocpi_hub.exchange.ownedobject import Address, OwnedObject
-from ocpi_hub.exchange.upserts import Stored
-from ocpi_hub.exchange.views import NO_METHODS, ReceiverView, SenderView, Write
+from ocpi_hub.exchange.interfaces.views import NO_METHODS, ReceiverView, SenderView, Write
+from ocpi_hub.exchange.messages import outbox
+from ocpi_hub.exchange.objects import store
+from ocpi_hub.exchange.objects.ownedobject import Address, OwnedObject
+from ocpi_hub.exchange.objects.upserts import Stored
 from ocpi_hub.partners.models import Platform
 from tariffs.models import Tariff
 from tariffs.references import locations_naming

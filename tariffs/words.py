@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from ocpi_hub.exchange.findings import plain
+from ocpi_hub.exchange.objects.findings import plain
 from ocpi_hub.protocol.tariffs import PriceComponent, TariffRestrictions
 from ocpi_hub.protocol.types import Price
 

@@ -6,8 +6,11 @@ from django.db import connection
 from django.utils import timezone
 
 from ocpi_hub import background
-from ocpi_hub.exchange import lanes, outbox, presence, relay, transports
-from ocpi_hub.exchange.breaker import Breakers
+from ocpi_hub.exchange.calls import presence, transports
+from ocpi_hub.exchange.deliveries import lanes
+from ocpi_hub.exchange.messages import outbox
+from ocpi_hub.exchange.relays import relay
+from ocpi_hub.exchange.relays.breaker import Breakers
 from tests.partners import Network, Partner, register
 
 

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.http import HttpResponse
 from django.test import Client
 
-from ocpi_hub.exchange import repairs
+from ocpi_hub.exchange.pulls import repairs
 from ocpi_hub.partners import secrets
 from ocpi_hub.partners.models import Endpoint, IssuedToken, Party, Platform, Status
 from ocpi_hub.protocol.headers import authorization

@@ -13,9 +13,10 @@ from django.utils import timezone
 from locations.models import Location
 from ocpi_hub.errorreports import occurrences
 from ocpi_hub.errorreports.models import Digest
-from ocpi_hub.exchange import erasing, pullplans, sync
+from ocpi_hub.exchange.housekeeping import erasing
 from ocpi_hub.exchange.models import Attempt, DeadLetterAction, Delivery, Lane, Pull, RepairRule
-from ocpi_hub.exchange.ownedobject import OwnedObject
+from ocpi_hub.exchange.objects.ownedobject import OwnedObject
+from ocpi_hub.exchange.pulls import pullplans, sync
 from ocpi_hub.journal.models import Look
 from ocpi_hub.partners import agreements
 from ocpi_hub.partners.models import IssuedToken, Party, Platform, Status

@@ -15,7 +15,7 @@ from cdrs.models import CDR
 from commands.models import Command
 from ocpi_hub import background, erasure
 from ocpi_hub.errorreports.models import ErrorReport
-from ocpi_hub.exchange import erasing, sync, tally
+from ocpi_hub.exchange.housekeeping import erasing
 from ocpi_hub.exchange.models import (
     Attempt,
     Callback,
@@ -26,6 +26,8 @@ from ocpi_hub.exchange.models import (
     RefusedObject,
     RepairRule,
 )
+from ocpi_hub.exchange.objects import tally
+from ocpi_hub.exchange.pulls import sync
 from ocpi_hub.journal.models import Hop, Look
 from ocpi_hub.mentions import Form
 from ocpi_hub.partners import secrets

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from ocpi_hub.exchange import outbox
+from ocpi_hub.exchange.messages import outbox
 from ocpi_hub.logs import JSONFormatter, LineFormatter, MessageFilter, current_ids, without_secrets
 from ocpi_hub.protocol.headers import MessageIDs
 from tests import examples

@@ -12,7 +12,7 @@ from django.db import DataError, close_old_connections
 from sentry_sdk.transport import Transport
 
 from ocpi_hub import sentry
-from ocpi_hub.exchange import outbox
+from ocpi_hub.exchange.messages import outbox
 from ocpi_hub.protocol.headers import authorization
 from ocpi_hub.server import call, wsgi_environ
 from tests import examples

@@ -15,11 +15,13 @@ from typing import NamedTuple
 from django.conf import settings
 from django.db.models import Q
 
-from ocpi_hub.exchange import grants, relay, relayfailures, transports
+from ocpi_hub.exchange.calls import transports
 from ocpi_hub.exchange.exceptions import HubError, NotAnswered, NotConnected, NotFound, OCPIError
-from ocpi_hub.exchange.questions import Question
+from ocpi_hub.exchange.objects import grants
+from ocpi_hub.exchange.objects.store import as_object
+from ocpi_hub.exchange.relays import relay, relayfailures
+from ocpi_hub.exchange.relays.questions import Question
 from ocpi_hub.exchange.routing import Route
-from ocpi_hub.exchange.store import as_object
 from ocpi_hub.protocol import tokens as chapter
 from ocpi_hub.protocol.client import Answer
 from ocpi_hub.protocol.codec import check, parse

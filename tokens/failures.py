@@ -1,8 +1,8 @@
 """What is wrong with a provider's answer to authorize, as error reports; it has been judged in replies.py."""
 
 from ocpi_hub.errorreports.occurrences import Evidence, note
-from ocpi_hub.exchange import relayfailures
-from ocpi_hub.exchange.questions import Question
+from ocpi_hub.exchange.relays import relayfailures
+from ocpi_hub.exchange.relays.questions import Question
 from ocpi_hub.exchange.routing import Route
 from ocpi_hub.protocol.client import Answer
 from ocpi_hub.protocol.headers import MessageIDs

@@ -7,8 +7,8 @@ from django.db.models import Q
 from ocpi_hub.erasure import Fate, Holding, also_has, also_names, harmless, holds, tells
 from ocpi_hub.exchange.holdings import OPEN, UNTIL_DELIVERED, on_their_way, still_to_be_told
 from ocpi_hub.exchange.models import DeadLetter, Delivery
-from ocpi_hub.exchange.ownedobject import Address
-from ocpi_hub.exchange.removal import remove
+from ocpi_hub.exchange.objects.ownedobject import Address
+from ocpi_hub.exchange.objects.removal import remove
 from ocpi_hub.mentions import Form
 from ocpi_hub.protocol.types import PartyRef
 from ocpi_hub.pseudonyms import Driver

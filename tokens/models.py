@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models.functions import Upper
 
 from ocpi_hub.exchange.models import Trace
-from ocpi_hub.exchange.ownedobject import OwnedObject
+from ocpi_hub.exchange.objects.ownedobject import OwnedObject
 from ocpi_hub.protocol import tokens as chapter
 from ocpi_hub.protocol.envelope import StatusCode
 

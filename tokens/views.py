@@ -8,8 +8,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ocpi_hub.exchange.exceptions import InvalidParameters
-from ocpi_hub.exchange.renderers import answer
-from ocpi_hub.exchange.views import NO_METHODS, ReceiverView, SenderView
+from ocpi_hub.exchange.interfaces.renderers import answer
+from ocpi_hub.exchange.interfaces.views import NO_METHODS, ReceiverView, SenderView
 from ocpi_hub.protocol.codec import InvalidObject, parse
 from tokens import authorize
 from tokens.authorize import Inquiry, Outcome

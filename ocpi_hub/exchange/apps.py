@@ -8,7 +8,8 @@ from django.utils import timezone
 
 def make_ready(**kwargs: Any) -> None:
     """After migrating: partitions, beat's upkeep, rows of a restored dump, and totals of what is there already."""
-    from ocpi_hub.exchange import partitions, schedules, store, tally
+    from ocpi_hub.exchange.housekeeping import partitions, schedules
+    from ocpi_hub.exchange.objects import store, tally
 
     partitions.prepare()
     schedules.plan_upkeep()
@@ -19,7 +20,8 @@ def make_ready(**kwargs: Any) -> None:
 def plan_upkeep() -> None:
     """Chores, each for itself, so that one that fails keeps none of the others from being done."""
     from ocpi_hub.errorreports import states
-    from ocpi_hub.exchange import partitions, retention, store, tally, upkeep
+    from ocpi_hub.exchange.housekeeping import partitions, retention, upkeep
+    from ocpi_hub.exchange.objects import store, tally
     from ocpi_hub.journal import partitions as journal
 
     hour = timedelta(hours=1)
@@ -42,15 +44,11 @@ class ExchangeConfig(AppConfig):
     def ready(self) -> None:
         from ocpi_hub import metrics
         from ocpi_hub.errorreports import alerts, digests
-        from ocpi_hub.exchange import (
-            checks,  # noqa: F401  # registers the system checks
-            deadletters,
-            gauges,
-            overdue,
-            sweeper,
-            tally,
-            upkeep,
-        )
+        from ocpi_hub.exchange import checks  # noqa: F401  # registers the system checks
+        from ocpi_hub.exchange.deliveries import deadletters
+        from ocpi_hub.exchange.housekeeping import gauges, sweeper, upkeep
+        from ocpi_hub.exchange.objects import tally
+        from ocpi_hub.exchange.relays import overdue
 
         metrics.states.append(gauges.read)
         sweeper.every_round(tally.condense)

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.db import models
 
-from ocpi_hub.exchange.ownedobject import OwnedObject
+from ocpi_hub.exchange.objects.ownedobject import OwnedObject
 
 
 @register()

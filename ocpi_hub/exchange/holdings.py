@@ -4,7 +4,7 @@ from django.db.models import Q
 
 from ocpi_hub.erasure import Fate, Holding, harmless, holds
 from ocpi_hub.exchange.models import Callback, Delivery, Message
-from ocpi_hub.exchange.ownedobject import owned_models
+from ocpi_hub.exchange.objects.ownedobject import owned_models
 from ocpi_hub.mentions import Form
 from ocpi_hub.pseudonyms import Driver
 

@@ -8,7 +8,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Func, Q
 
-from ocpi_hub.exchange.ownedobject import CurrentTransaction, TransactionID
+from ocpi_hub.exchange.objects.ownedobject import CurrentTransaction, TransactionID
 from ocpi_hub.partners.models import Platform
 
 

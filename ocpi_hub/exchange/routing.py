@@ -13,7 +13,7 @@ from django.db.models import Prefetch
 
 from ocpi_hub.exchange.exceptions import HubError, InvalidParameters, UnknownReceiver
 from ocpi_hub.exchange.models import Callback
-from ocpi_hub.exchange.ownedobject import OwnedObject
+from ocpi_hub.exchange.objects.ownedobject import OwnedObject
 from ocpi_hub.partners import lookup
 from ocpi_hub.partners.agreements import Terms, decided
 from ocpi_hub.partners.directory import directory

@@ -4,7 +4,11 @@ import logging
 
 from celery import shared_task
 
-from ocpi_hub.exchange import clock, lanes, outbox, sweeper, tally, upkeep
+from ocpi_hub.exchange import clock
+from ocpi_hub.exchange.deliveries import lanes
+from ocpi_hub.exchange.housekeeping import sweeper, upkeep
+from ocpi_hub.exchange.messages import outbox
+from ocpi_hub.exchange.objects import tally
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from ocpi_hub.partners import secrets
 from ocpi_hub.protocol.types import PartyRef, Role
 from ocpi_hub.protocol.versions import CONFIGURATION_MODULES
 
-LONGEST_ANSWER = 120  # seconds: less than what a pull may rest on one page (exchange/sync.py)
+LONGEST_ANSWER = 120  # seconds: less than what a pull may rest on one page (exchange/pulls/sync.py)
 MOST_RELAYS = 48  # for one partner in one web process
 
 

@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 
 from ocpi_hub.errorreports.models import ErrorReport
 from ocpi_hub.exchange.admin.pages import CompactAdmin, ReadOnlyAdmin, link, list_link, short
-from ocpi_hub.exchange.ownedobject import owned_models
+from ocpi_hub.exchange.objects.ownedobject import owned_models
 from ocpi_hub.proof import asking, gaps
 from ocpi_hub.proof.models import Asking, Gap, Reconciliation, Run
 

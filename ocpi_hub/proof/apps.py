@@ -9,7 +9,7 @@ class ProofConfig(AppConfig):
     verbose_name = "Proof of delivery"
 
     def ready(self) -> None:
-        from ocpi_hub.exchange import sweeper, upkeep
+        from ocpi_hub.exchange.housekeeping import sweeper, upkeep
         from ocpi_hub.proof import gaps, runs
 
         sweeper.every_round(runs.work)

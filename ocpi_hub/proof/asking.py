@@ -10,10 +10,11 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from ocpi_hub.exchange import lanebreaker, presence, receiverurls, transports
+from ocpi_hub.exchange.calls import presence, transports
+from ocpi_hub.exchange.calls.verdicts import retry_after
+from ocpi_hub.exchange.deliveries import lanebreaker, receiverurls
 from ocpi_hub.exchange.models import Lane
-from ocpi_hub.exchange.ownedobject import OwnedObject
-from ocpi_hub.exchange.verdicts import retry_after
+from ocpi_hub.exchange.objects.ownedobject import OwnedObject
 from ocpi_hub.partners.models import Endpoint, Platform, Status
 from ocpi_hub.partners.secrets import UnreadableSecret
 from ocpi_hub.proof.content import Unreadable, difference

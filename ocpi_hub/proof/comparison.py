@@ -12,9 +12,9 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Max, Q, QuerySet
 
-from ocpi_hub.exchange.outbox import DIRECTLY
-from ocpi_hub.exchange.ownedobject import Address, OwnedObject, owned_models
-from ocpi_hub.exchange.whynot import SAME_CHANGE
+from ocpi_hub.exchange.explaining.whynot import SAME_CHANGE
+from ocpi_hub.exchange.messages.outbox import DIRECTLY
+from ocpi_hub.exchange.objects.ownedobject import Address, OwnedObject, owned_models
 from ocpi_hub.partners.models import Agreement, Endpoint, Platform
 from ocpi_hub.proof.models import Gap
 

@@ -8,10 +8,10 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from ocpi_hub.exchange import deadletters, refills
+from ocpi_hub.exchange.deliveries import deadletters, refills
+from ocpi_hub.exchange.messages.outbox import DIRECTLY
 from ocpi_hub.exchange.models import DeadLetter, Delivery
-from ocpi_hub.exchange.outbox import DIRECTLY
-from ocpi_hub.exchange.ownedobject import OwnedObject, owned_models
+from ocpi_hub.exchange.objects.ownedobject import OwnedObject, owned_models
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.proof.comparison import Compared, Status, compare_rows
 from ocpi_hub.proof.models import Gap

@@ -3,7 +3,7 @@
 from django.db.models import Q
 
 from ocpi_hub.erasure import Fate, Holding, harmless, holds
-from ocpi_hub.exchange.ownedobject import Address
+from ocpi_hub.exchange.objects.ownedobject import Address
 from ocpi_hub.mentions import Form
 from ocpi_hub.protocol.types import PartyRef
 from ocpi_hub.pseudonyms import Driver

@@ -12,7 +12,7 @@ from django.db.models import F, Q, Value
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
-from ocpi_hub.exchange.transports import InsideTransaction
+from ocpi_hub.exchange.calls.transports import InsideTransaction
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.proof import comparison, gaps, stages
 from ocpi_hub.proof.asking import Pause

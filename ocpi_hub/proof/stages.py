@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from ocpi_hub.errorreports import occurrences
 from ocpi_hub.errorreports.occurrences import Noted
-from ocpi_hub.exchange.ownedobject import OwnedObject, owned_models
+from ocpi_hub.exchange.objects.ownedobject import OwnedObject, owned_models
 from ocpi_hub.proof import asking, comparison, gaps
 from ocpi_hub.proof.asking import Held, Pause, Said, Visit
 from ocpi_hub.proof.comparison import Compared, Status, Window

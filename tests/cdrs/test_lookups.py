@@ -4,7 +4,8 @@ import pytest
 from django.utils import timezone
 
 from cdrs.models import CDR
-from ocpi_hub.exchange import grants, sync
+from ocpi_hub.exchange.objects import grants
+from ocpi_hub.exchange.pulls import sync
 from ocpi_hub.protocol.codec import parse
 from ocpi_hub.protocol.envelope import format_time
 from ocpi_hub.protocol.types import PartyRef

@@ -8,7 +8,7 @@ import pytest
 
 from cdrs.credits import Credited
 from cdrs.plausibility import Beside, KnownSession, findings
-from ocpi_hub.exchange.grants import Given
+from ocpi_hub.exchange.objects.grants import Given
 from ocpi_hub.protocol.cdrs import CDR
 from ocpi_hub.protocol.codec import check
 from tests.examples import cdr, credit_cdr

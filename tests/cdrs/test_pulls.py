@@ -3,9 +3,10 @@
 import pytest
 
 from cdrs.models import CDR
-from ocpi_hub.exchange import store, sync, upserts
 from ocpi_hub.exchange.models import Message, RefusedObject
-from ocpi_hub.exchange.ownedobject import Address
+from ocpi_hub.exchange.objects import store, upserts
+from ocpi_hub.exchange.objects.ownedobject import Address
+from ocpi_hub.exchange.pulls import sync
 from ocpi_hub.protocol.codec import dump
 from ocpi_hub.protocol.types import PartyRef
 from tests import examples

@@ -7,8 +7,9 @@ import pytest
 from django.utils import timezone
 
 from chargingprofiles.models import ProfileRequest
-from ocpi_hub.exchange import callbacks, partitions
+from ocpi_hub.exchange.housekeeping import partitions
 from ocpi_hub.exchange.models import Callback
+from ocpi_hub.exchange.relays import callbacks
 from ocpi_hub.exchange.routing import Route, towards
 from ocpi_hub.protocol.headers import MessageIDs
 from ocpi_hub.protocol.types import PartyRef

@@ -6,7 +6,7 @@ import pytest
 
 from commands import tracing
 from commands.models import Command
-from ocpi_hub.exchange.ownedobject import owned_models
+from ocpi_hub.exchange.objects.ownedobject import owned_models
 from ocpi_hub.protocol.envelope import format_time
 from tests import examples
 from tests.conformance.calls import to

@@ -9,8 +9,10 @@ from django.utils import timezone
 
 from commands import tracing
 from commands.models import Command
-from ocpi_hub.exchange import callbacks, grants, partitions, sweeper
+from ocpi_hub.exchange.housekeeping import partitions, sweeper
 from ocpi_hub.exchange.models import Callback, Grant
+from ocpi_hub.exchange.objects import grants
+from ocpi_hub.exchange.relays import callbacks
 from ocpi_hub.protocol.types import PartyRef
 from tests import examples
 from tests.commands.test_joining import push, send

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
-from ocpi_hub.exchange.ownedobject import OwnedObject, owned_models
+from ocpi_hub.exchange.objects.ownedobject import OwnedObject, owned_models
 from tests import examples
 from tests.partners import Answered, Partner
 

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from ocpi_hub.exchange import callbacks, routing
+from ocpi_hub.exchange import routing
 from ocpi_hub.exchange.exceptions import NotFound
 from ocpi_hub.exchange.models import Callback
+from ocpi_hub.exchange.relays import callbacks
 from ocpi_hub.protocol.commands import CommandResult
 from ocpi_hub.protocol.headers import MessageIDs
 from tests import examples

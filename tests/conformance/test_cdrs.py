@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cdrs.models import CDR
-from ocpi_hub.exchange import grants, sync
 from ocpi_hub.exchange.models import Delivery, RefusedObject
+from ocpi_hub.exchange.objects import grants
+from ocpi_hub.exchange.pulls import sync
 from ocpi_hub.protocol import cdrs as chapter
 from ocpi_hub.protocol.codec import dump, parse
 from ocpi_hub.protocol.envelope import format_time

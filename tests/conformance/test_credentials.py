@@ -12,9 +12,10 @@ from django.db import connection
 from django.utils import timezone
 
 from credentials import handshake
-from ocpi_hub.exchange import outbox, pullplans, sync
 from ocpi_hub.exchange.exceptions import HandshakeFailed
+from ocpi_hub.exchange.messages import outbox
 from ocpi_hub.exchange.models import Delivery
+from ocpi_hub.exchange.pulls import pullplans, sync
 from ocpi_hub.partners.claims import Claim, ClaimRefused
 from ocpi_hub.partners.models import Endpoint, IssuedToken, Party, Platform
 from ocpi_hub.protocol.headers import token_candidates

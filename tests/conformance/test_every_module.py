@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from ocpi_hub.exchange.ownedobject import owned_models
+from ocpi_hub.exchange.objects.ownedobject import owned_models
 from tests.conformance.calls import METHODS, ODD_METHODS, enveloped, nothing_changes, raw, send, to
 from tests.conformance.modules import (
     MODULES,

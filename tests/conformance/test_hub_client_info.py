@@ -9,7 +9,7 @@ from django.utils import timezone
 from credentials import handshake
 from hubclientinfo import listing
 from hubclientinfo.models import SEES, ClientInfo
-from ocpi_hub.exchange import liveness
+from ocpi_hub.exchange.housekeeping import liveness
 from ocpi_hub.exchange.models import Delivery
 from ocpi_hub.partners.claims import Claim
 from ocpi_hub.partners.models import IssuedToken, Platform

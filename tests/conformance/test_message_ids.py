@@ -2,7 +2,7 @@
 
 import pytest
 
-from ocpi_hub.exchange import sync
+from ocpi_hub.exchange.pulls import sync
 from tests import examples
 from tests.conformance.calls import enveloped, raw, send
 from tests.conformance.peers import Peer

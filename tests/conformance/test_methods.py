@@ -8,8 +8,8 @@ import pytest
 from django.utils import timezone
 
 from locations.models import Location
-from ocpi_hub.exchange import sync
 from ocpi_hub.exchange.models import Delivery, RefusedObject
+from ocpi_hub.exchange.pulls import sync
 from tests import examples
 from tests.conformance.calls import nothing_changes
 from tests.partners import enveloped as answer

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from locations.models import Location
-from ocpi_hub.exchange import sync
 from ocpi_hub.exchange.models import Pull
+from ocpi_hub.exchange.pulls import sync
 from tests import examples
 from tests.conformance.calls import nothing_changes
 from tests.partners import Partner

@@ -270,7 +270,7 @@ def test_the_operator_of_the_hub_is_told_whose_answer_was_none_and_reads_no_toke
 
     cpo.put(LOC1, examples.location(), **MSP)
 
-    [told] = [record for record in caplog.records if record.name == "ocpi_hub.exchange.relay"]
+    [told] = [record for record in caplog.records if record.name == "ocpi_hub.exchange.relays.relay"]
     assert (told.levelname, "DE*MSP" in told.getMessage()) == ("WARNING", True)
     assert "token-of-msp" not in caplog.text
 

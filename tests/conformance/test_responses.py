@@ -4,8 +4,9 @@ import httpx
 import pytest
 from django.db import OperationalError
 
-from ocpi_hub.exchange import outbox, store
+from ocpi_hub.exchange.messages import outbox
 from ocpi_hub.exchange.models import Delivery
+from ocpi_hub.exchange.objects import store
 from ocpi_hub.protocol.envelope import StatusCode
 from tests import examples
 from tests.conformance.calls import METHODS, enveloped, nothing_changes, raw, send

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from ocpi_hub.exchange import grants
 from ocpi_hub.exchange.models import Delivery
+from ocpi_hub.exchange.objects import grants
 from ocpi_hub.protocol.codec import parse
 from ocpi_hub.protocol.envelope import format_time
 from ocpi_hub.protocol.types import PartyRef

@@ -9,8 +9,8 @@ from django.db import connection
 from django.utils import timezone
 
 from locations.models import Location
-from ocpi_hub.exchange import sync
 from ocpi_hub.exchange.models import Delivery
+from ocpi_hub.exchange.pulls import sync
 from ocpi_hub.partners.models import Party
 from tariffs import references
 from tariffs.models import Tariff

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ocpi_hub.exchange import sync
+from ocpi_hub.exchange.pulls import sync
 from tests import examples
 from tests.conformance.calls import METHODS, nothing_changes, raw
 from tokens.models import Token

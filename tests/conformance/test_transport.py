@@ -10,8 +10,10 @@ import httpx
 import pytest
 from django.utils import timezone
 
-from ocpi_hub.exchange import lanebreaker, liveness, pullplans, sync
+from ocpi_hub.exchange.deliveries import lanebreaker
+from ocpi_hub.exchange.housekeeping import liveness
 from ocpi_hub.exchange.models import Delivery, Lane, PullPlan, RefusedObject
+from ocpi_hub.exchange.pulls import pullplans, sync
 from ocpi_hub.partners import secrets
 from ocpi_hub.partners.models import Endpoint, IssuedToken, Platform
 from ocpi_hub.protocol.headers import authorization

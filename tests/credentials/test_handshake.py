@@ -209,7 +209,7 @@ def test_a_party_of_another_is_refused_before_the_partner_is_told(db, cpo, peer)
 # ---------------------------------------------------------------------------------------- leaving and resetting
 def test_leaving_stops_all_traffic_and_keeps_the_objects(cpo, emsp):
     cpo.put("receiver/locations/NL/ABC/LOC1", examples.location())
-    from ocpi_hub.exchange import outbox
+    from ocpi_hub.exchange.messages import outbox
 
     outbox.expand()
     handshake.leave(emsp.platform)

@@ -14,7 +14,7 @@ from ocpi_hub.errorreports import alerts, states
 from ocpi_hub.errorreports.kinds import KINDS
 from ocpi_hub.errorreports.models import ErrorReport
 from ocpi_hub.errorreports.occurrences import Evidence, Noted, write
-from ocpi_hub.exchange import sweeper
+from ocpi_hub.exchange.housekeeping import sweeper
 from ocpi_hub.partners.models import Platform
 from tests.errorreports.threads import at_once
 

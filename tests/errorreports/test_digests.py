@@ -14,7 +14,7 @@ from ocpi_hub.connections import InsideTransaction
 from ocpi_hub.errorreports import digests, states
 from ocpi_hub.errorreports.models import Digest, ErrorReport
 from ocpi_hub.errorreports.occurrences import Evidence, Noted, write
-from ocpi_hub.exchange import sweeper
+from ocpi_hub.exchange.housekeeping import sweeper
 from ocpi_hub.protocol.headers import MessageIDs
 from tests.errorreports.threads import at_once
 

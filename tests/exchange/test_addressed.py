@@ -6,9 +6,10 @@ import httpx
 import pytest
 
 from cdrs.models import CDR
-from ocpi_hub.exchange import outbox, sync
+from ocpi_hub.exchange.calls.verdicts import Result, Verdict, next_attempt
+from ocpi_hub.exchange.messages import outbox
 from ocpi_hub.exchange.models import Callback, Delivery, Message, RefusedObject
-from ocpi_hub.exchange.verdicts import Result, Verdict, next_attempt
+from ocpi_hub.exchange.pulls import sync
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol.headers import MessageIDs
 from sessions.models import Session

@@ -4,7 +4,7 @@ import pytest
 
 from cdrs.models import CDR
 from locations.models import Location
-from ocpi_hub.exchange import outbox
+from ocpi_hub.exchange.messages import outbox
 from ocpi_hub.exchange.models import Delivery
 from ocpi_hub.partners.models import Agreement, Platform
 from sessions.models import Session

@@ -5,9 +5,9 @@ import logging
 import httpx
 import pytest
 
-from ocpi_hub.exchange import breaker, relay
-from ocpi_hub.exchange.breaker import Breakers, Seen, after_silence, heard, may_pass, refusal
 from ocpi_hub.exchange.exceptions import NotConnected
+from ocpi_hub.exchange.relays import breaker, relay
+from ocpi_hub.exchange.relays.breaker import Breakers, Seen, after_silence, heard, may_pass, refusal
 from ocpi_hub.exchange.routing import Route
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol.client import (

@@ -8,11 +8,13 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from ocpi_hub.exchange import callbacks, grants, partitions
-from ocpi_hub.exchange.asking import one_of
-from ocpi_hub.exchange.callbacks import Reply, read_reply, readdressed, unwrapped
 from ocpi_hub.exchange.exceptions import NotAnswered, NotFound, UnknownReceiver
+from ocpi_hub.exchange.housekeeping import partitions
+from ocpi_hub.exchange.interfaces.asking import one_of
 from ocpi_hub.exchange.models import Callback, Grant, Message
+from ocpi_hub.exchange.objects import grants
+from ocpi_hub.exchange.relays import callbacks
+from ocpi_hub.exchange.relays.callbacks import Reply, read_reply, readdressed, unwrapped
 from ocpi_hub.exchange.routing import Route, towards
 from ocpi_hub.protocol.charging_profiles import ActiveChargingProfileResult
 from ocpi_hub.protocol.commands import CommandResponse, CommandResult

@@ -4,9 +4,9 @@ import httpx
 import pytest
 
 from ocpi_hub.errorreports.kinds import KINDS
-from ocpi_hub.exchange import causes, verdicts
-from ocpi_hub.exchange.deliveryfailures import kind_of
-from ocpi_hub.exchange.verdicts import Result, Verdict
+from ocpi_hub.exchange.calls import causes, verdicts
+from ocpi_hub.exchange.calls.verdicts import Result, Verdict
+from ocpi_hub.exchange.deliveries.deliveryfailures import kind_of
 from ocpi_hub.protocol.client import (
     Answer,
     AnswerTooLarge,

@@ -13,17 +13,10 @@ from django.utils import timezone
 
 from credentials import handshake
 from locations.models import EVSE, Location
-from ocpi_hub.exchange import (
-    deadletters,
-    lanebreaker,
-    lanes,
-    liveness,
-    outbox,
-    presence,
-    store,
-    sync,
-    tally,
-)
+from ocpi_hub.exchange.calls import presence
+from ocpi_hub.exchange.deliveries import deadletters, lanebreaker, lanes
+from ocpi_hub.exchange.housekeeping import liveness
+from ocpi_hub.exchange.messages import outbox
 from ocpi_hub.exchange.models import (
     Attempt,
     DeadLetter,
@@ -34,7 +27,9 @@ from ocpi_hub.exchange.models import (
     Message,
     Tally,
 )
-from ocpi_hub.exchange.ownedobject import Address
+from ocpi_hub.exchange.objects import store, tally
+from ocpi_hub.exchange.objects.ownedobject import Address
+from ocpi_hub.exchange.pulls import sync
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol.types import PartyRef
 from tariffs.models import Tariff

@@ -7,8 +7,8 @@ import pytest
 from django.utils import timezone
 
 from locations.models import Location
-from ocpi_hub.exchange import crawls, missing, partnerlists, sync
 from ocpi_hub.exchange.models import Listed, Pull
+from ocpi_hub.exchange.pulls import crawls, missing, partnerlists, sync
 from tests import examples
 from tests.partners import enveloped
 

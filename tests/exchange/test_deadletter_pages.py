@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
 
-from ocpi_hub.exchange import outbox
+from ocpi_hub.exchange.messages import outbox
 from ocpi_hub.exchange.models import DeadLetter, DeadLetterAction, Delivery
 from tests import examples
 from tests.partners import enveloped

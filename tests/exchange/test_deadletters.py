@@ -8,7 +8,10 @@ import httpx
 import pytest
 from django.utils import timezone
 
-from ocpi_hub.exchange import deadletters, doorbell, lanes, outbox, partitions
+from ocpi_hub.exchange.calls.verdicts import cause, cause_of_silence
+from ocpi_hub.exchange.deliveries import deadletters, lanes
+from ocpi_hub.exchange.housekeeping import partitions
+from ocpi_hub.exchange.messages import doorbell, outbox
 from ocpi_hub.exchange.models import (
     Callback,
     DeadLetter,
@@ -17,7 +20,6 @@ from ocpi_hub.exchange.models import (
     Delivery,
     Message,
 )
-from ocpi_hub.exchange.verdicts import cause, cause_of_silence
 from ocpi_hub.partners.models import Endpoint, Platform
 from ocpi_hub.protocol import client
 from ocpi_hub.protocol.client import Answer

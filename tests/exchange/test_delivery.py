@@ -5,8 +5,16 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
+from ocpi_hub.exchange.calls.verdicts import (
+    Result,
+    Verdict,
+    describe,
+    judge,
+    masked,
+    next_attempt,
+    retry_after,
+)
 from ocpi_hub.exchange.models import Attempt, Delivery
-from ocpi_hub.exchange.verdicts import Result, Verdict, describe, judge, masked, next_attempt, retry_after
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol.client import Answer
 from tests import examples
@@ -392,7 +400,7 @@ def test_a_part_that_is_gone_is_not_sent(cpo, emsp, deliver):
     cpo.put("receiver/locations/NL/ABC/LOC1", examples.location(evses=[], last_updated=LATER))
     part.refresh_from_db()
     due_now()
-    from ocpi_hub.exchange import lanes
+    from ocpi_hub.exchange.deliveries import lanes
 
     lanes.drain(emsp.platform.pk)  # before the message of the whole object is expanded
 

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from ocpi_hub.exchange import doorbell, tasks
+from ocpi_hub.exchange import tasks
+from ocpi_hub.exchange.messages import doorbell
 from ocpi_hub.exchange.models import Message
 from tests import examples
 

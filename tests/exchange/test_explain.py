@@ -12,10 +12,11 @@ from django.db import connection
 from django.utils import timezone
 
 from locations.models import Location
-from ocpi_hub.exchange import outbox, sync
-from ocpi_hub.exchange.lanebreaker import FAILURES_TO_OPEN
+from ocpi_hub.exchange.deliveries.lanebreaker import FAILURES_TO_OPEN
+from ocpi_hub.exchange.messages import outbox
 from ocpi_hub.exchange.models import Delivery, Lane, Message, RefusedObject
-from ocpi_hub.exchange.objectnames import named
+from ocpi_hub.exchange.objects.objectnames import named
+from ocpi_hub.exchange.pulls import sync
 from ocpi_hub.partners import agreements
 from ocpi_hub.partners.models import Endpoint, Party, Platform, Status
 from tests import examples

@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from ocpi_hub.exchange import findings
-from ocpi_hub.exchange.grants import Given
+from ocpi_hub.exchange.objects import findings
+from ocpi_hub.exchange.objects.grants import Given
 from ocpi_hub.protocol.cdrs import ChargingPeriod
 from ocpi_hub.protocol.codec import check
 from ocpi_hub.protocol.types import PartyRef

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ocpi_hub.exchange import grants
-from ocpi_hub.exchange.grants import Use
 from ocpi_hub.exchange.models import Grant
+from ocpi_hub.exchange.objects import grants
+from ocpi_hub.exchange.objects.grants import Use
 from ocpi_hub.protocol.types import PartyRef
 
 pytestmark = pytest.mark.django_db

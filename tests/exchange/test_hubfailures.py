@@ -7,7 +7,9 @@ from django.db import OperationalError
 
 from ocpi_hub import background, celery
 from ocpi_hub.errorreports.models import ErrorReport
-from ocpi_hub.exchange import doorbell, sweeper, tasks, upkeep
+from ocpi_hub.exchange import tasks
+from ocpi_hub.exchange.housekeeping import sweeper, upkeep
+from ocpi_hub.exchange.messages import doorbell
 from tests.exchange.test_doorbell import run
 from tests.exchange.test_doorbell import rung as rung  # the fixture
 

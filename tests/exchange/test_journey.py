@@ -1,4 +1,4 @@
-"""The journey of a message, told from one end to the other (exchange/journey.py, journeypages.py)."""
+"""The journey of a message, told from one end to the other (exchange/journeys/journey.py, journeypages.py)."""
 
 import io
 import json
@@ -12,8 +12,10 @@ from django.core.management.base import CommandError
 from django.utils import timezone
 
 from ocpi_hub import background
-from ocpi_hub.exchange import journeypages, lanes, outbox
-from ocpi_hub.exchange.journey import journey, outside_the_journal
+from ocpi_hub.exchange.deliveries import lanes
+from ocpi_hub.exchange.journeys import journeypages
+from ocpi_hub.exchange.journeys.journey import journey, outside_the_journal
+from ocpi_hub.exchange.messages import outbox
 from ocpi_hub.exchange.models import Delivery
 from ocpi_hub.journal.models import Hop, Look
 from tests import examples

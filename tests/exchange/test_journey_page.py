@@ -9,7 +9,7 @@ from django.urls import reverse
 from commands.models import Command
 from ocpi_hub import background
 from ocpi_hub.errorreports.models import ErrorReport
-from ocpi_hub.exchange import outbox
+from ocpi_hub.exchange.messages import outbox
 from ocpi_hub.exchange.models import Attempt, DeadLetter, Delivery, Message
 from ocpi_hub.journal.models import Hop, Look
 from sessions.models import Session

@@ -8,9 +8,14 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from locations.models import Location
-from ocpi_hub.exchange import lanebreaker, lanes, liveness, outbox, outcomes, sweeper, sync, tasks, verdicts
+from ocpi_hub.exchange import tasks
+from ocpi_hub.exchange.calls import verdicts
+from ocpi_hub.exchange.deliveries import lanebreaker, lanes, outcomes
+from ocpi_hub.exchange.housekeeping import liveness, sweeper
+from ocpi_hub.exchange.messages import outbox
 from ocpi_hub.exchange.models import Delivery, Lane, Pull, PullPlan
-from ocpi_hub.exchange.sync import date_from
+from ocpi_hub.exchange.pulls import sync
+from ocpi_hub.exchange.pulls.sync import date_from
 from ocpi_hub.partners.models import Platform
 from tests import examples
 from tests.partners import enveloped

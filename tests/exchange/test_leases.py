@@ -8,7 +8,10 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from ocpi_hub.exchange import clock, lanebreaker, lanes, outbox, outcomes, sweeper
+from ocpi_hub.exchange import clock
+from ocpi_hub.exchange.deliveries import lanebreaker, lanes, outcomes
+from ocpi_hub.exchange.housekeeping import sweeper
+from ocpi_hub.exchange.messages import outbox
 from ocpi_hub.exchange.models import Attempt, DeadLetter, Delivery, Lane
 from ocpi_hub.partners.models import Platform
 from tests import examples

@@ -6,8 +6,11 @@ import httpx
 import pytest
 from django.utils import timezone
 
-from ocpi_hub.exchange import lanebreaker, liveness, outbox, outcomes, transports
-from ocpi_hub.exchange.liveness import Finding, Watched, after
+from ocpi_hub.exchange.calls import transports
+from ocpi_hub.exchange.deliveries import lanebreaker, outcomes
+from ocpi_hub.exchange.housekeeping import liveness
+from ocpi_hub.exchange.housekeeping.liveness import Finding, Watched, after
+from ocpi_hub.exchange.messages import outbox
 from ocpi_hub.exchange.models import Delivery, Lane, PullPlan
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol.client import Answer

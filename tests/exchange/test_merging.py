@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 
 from locations.models import Location
-from ocpi_hub.exchange.digests import digest_of
-from ocpi_hub.exchange.merging import lineage, merge, position, replace_part, same_id
+from ocpi_hub.exchange.objects.digests import digest_of
+from ocpi_hub.exchange.objects.merging import lineage, merge, position, replace_part, same_id
 from ocpi_hub.protocol.codec import InvalidObject
 from tests import examples
 

@@ -7,7 +7,7 @@ from django.http import HttpResponse, JsonResponse
 from django.test import RequestFactory
 
 from ocpi_hub.exchange.exceptions import NOTHING_HERE
-from ocpi_hub.exchange.middleware import OCPIMiddleware
+from ocpi_hub.exchange.interfaces.middleware import OCPIMiddleware
 from ocpi_hub.logs import current_ids
 
 IDS = {"HTTP_X_REQUEST_ID": "r-1", "HTTP_X_CORRELATION_ID": "c-1"}

@@ -4,10 +4,10 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from locations.models import Location
-from ocpi_hub.exchange import outbox
+from ocpi_hub.exchange.messages import outbox
 from ocpi_hub.exchange.models import Delivery, Message, Tally
-from ocpi_hub.exchange.ownedobject import Address
-from ocpi_hub.exchange.upserts import Stored
+from ocpi_hub.exchange.objects.ownedobject import Address
+from ocpi_hub.exchange.objects.upserts import Stored
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol.headers import MessageIDs
 from ocpi_hub.protocol.types import PartyRef

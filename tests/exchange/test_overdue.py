@@ -7,8 +7,9 @@ from django.utils import timezone
 
 from ocpi_hub import background
 from ocpi_hub.errorreports.models import ErrorReport
-from ocpi_hub.exchange import overdue, sweeper
+from ocpi_hub.exchange.housekeeping import sweeper
 from ocpi_hub.exchange.models import Callback
+from ocpi_hub.exchange.relays import overdue
 from tests import examples
 from tests.conformance.calls import to
 from tests.conformance.orders import answering, post_command

@@ -9,9 +9,11 @@ from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils import timezone
 
-from ocpi_hub.exchange import clock, lanebreaker, lanes, outbox, outcomes
+from ocpi_hub.exchange import clock
+from ocpi_hub.exchange.deliveries import lanebreaker, lanes, outcomes
+from ocpi_hub.exchange.deliveries.pacing import Pace
+from ocpi_hub.exchange.messages import outbox
 from ocpi_hub.exchange.models import DeadLetter, Delivery, Lane
-from ocpi_hub.exchange.pacing import Pace
 from ocpi_hub.partners.models import Platform
 from tests import examples
 from tests.partners import enveloped
@@ -226,7 +228,7 @@ def test_one_delivery_that_is_always_too_much_is_given_up_in_the_end(cpo, emsp, 
 
 
 def test_the_next_try_comes_a_little_later_by_chance():
-    from ocpi_hub.exchange.verdicts import Result, Verdict, jitter, next_attempt
+    from ocpi_hub.exchange.calls.verdicts import Result, Verdict, jitter, next_attempt
 
     result = Result(Verdict.TEMPORARY, "")
     assert {next_attempt(result, 1, [100], NOW, chance).at for chance in (0.0, 0.5, 1.0)} == {

@@ -6,10 +6,10 @@ import pytest
 from django.db import connection
 
 from locations.models import Location
-from ocpi_hub.exchange import pagination
 from ocpi_hub.exchange.exceptions import InvalidParameters
-from ocpi_hub.exchange.pagination import Query, page
-from ocpi_hub.exchange.visibility import EVERYTHING, NOTHING, SETTLED
+from ocpi_hub.exchange.interfaces import pagination
+from ocpi_hub.exchange.interfaces.pagination import Query, page
+from ocpi_hub.exchange.objects.visibility import EVERYTHING, NOTHING, SETTLED
 from tests import examples
 
 URL = "https://hub.example/list"

@@ -6,7 +6,9 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from ocpi_hub.exchange import outbox, partitions, tasks
+from ocpi_hub.exchange import tasks
+from ocpi_hub.exchange.housekeeping import partitions
+from ocpi_hub.exchange.messages import outbox
 from ocpi_hub.exchange.models import Attempt, Delivery, Message
 from tests import examples
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import pytest
 
 from ocpi_hub.exchange.exceptions import NotConnected
-from ocpi_hub.exchange.places import Places, has_room
+from ocpi_hub.exchange.relays.places import Places, has_room
 from ocpi_hub.exchange.routing import Route
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol.types import PartyRef

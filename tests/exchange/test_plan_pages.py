@@ -8,8 +8,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from ocpi_hub.exchange import pullplans, sync
 from ocpi_hub.exchange.models import PullPlan
+from ocpi_hub.exchange.pulls import pullplans, sync
 from tests import examples
 from tests.partners import register
 

@@ -6,8 +6,9 @@ import httpx
 import pytest
 from django.utils import timezone
 
-from ocpi_hub.exchange import presence, sync
+from ocpi_hub.exchange.calls import presence
 from ocpi_hub.exchange.models import Delivery
+from ocpi_hub.exchange.pulls import sync
 from tests import examples
 from tests.conformance.calls import to
 from tests.partners import enveloped

@@ -9,8 +9,9 @@ from django.utils import timezone
 from locations.models import Location
 from ocpi_hub import background
 from ocpi_hub.errorreports.models import ErrorReport
-from ocpi_hub.exchange import planwords, pullplans, sweeper, sync
+from ocpi_hub.exchange.housekeeping import sweeper
 from ocpi_hub.exchange.models import Pull, PullPlan
+from ocpi_hub.exchange.pulls import planwords, pullplans, sync
 from ocpi_hub.partners.models import Platform
 from tests import examples
 from tests.partners import enveloped, register

@@ -12,10 +12,11 @@ import pytest
 from django.core import signing
 from django.db import connection, transaction
 
-from ocpi_hub.exchange import relay, transports
+from ocpi_hub.exchange.calls import transports
 from ocpi_hub.exchange.exceptions import InvalidParameters
-from ocpi_hub.exchange.questions import Question
-from ocpi_hub.exchange.relay import below, link_back, onward
+from ocpi_hub.exchange.relays import relay
+from ocpi_hub.exchange.relays.questions import Question
+from ocpi_hub.exchange.relays.relay import below, link_back, onward
 from ocpi_hub.exchange.routing import Route, towards
 from ocpi_hub.partners import throttling
 from ocpi_hub.partners.models import Endpoint, Platform

@@ -3,9 +3,9 @@
 import pytest
 
 from locations.models import Location
-from ocpi_hub.exchange.ownedobject import owned_models
-from ocpi_hub.exchange.repairplaces import faults, unknown_step
-from ocpi_hub.exchange.repairs import STANDARD
+from ocpi_hub.exchange.objects.ownedobject import owned_models
+from ocpi_hub.exchange.pulls.repairplaces import faults, unknown_step
+from ocpi_hub.exchange.pulls.repairs import STANDARD
 
 CASES = [
     (module, *rule[:3]) for module, model in owned_models().items() for rule in (*STANDARD, *model.repairs)

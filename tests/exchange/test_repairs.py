@@ -8,10 +8,10 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from locations.models import Location
-from ocpi_hub.exchange import repairs, sync
 from ocpi_hub.exchange.models import RefusedObject, RepairRule
-from ocpi_hub.exchange.ownedobject import owned_models
-from ocpi_hub.exchange.repairs import RepairTable
+from ocpi_hub.exchange.objects.ownedobject import owned_models
+from ocpi_hub.exchange.pulls import repairs, sync
+from ocpi_hub.exchange.pulls.repairs import RepairTable
 from ocpi_hub.protocol.codec import InvalidObject, check, dump, parse
 from ocpi_hub.protocol.types import PartyRef
 from tests import examples

@@ -11,10 +11,11 @@ from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated, Th
 from ocpi_hub import background
 from ocpi_hub.errorreports.kinds import KINDS
 from ocpi_hub.errorreports.models import ErrorReport
-from ocpi_hub.exchange import exceptions, requestfailures
-from ocpi_hub.exchange.callbacks import in_place
+from ocpi_hub.exchange import exceptions
+from ocpi_hub.exchange.interfaces import requestfailures
+from ocpi_hub.exchange.interfaces.requestfailures import kind_of
 from ocpi_hub.exchange.models import Callback
-from ocpi_hub.exchange.requestfailures import kind_of
+from ocpi_hub.exchange.relays.callbacks import in_place
 from ocpi_hub.logs import LineFormatter
 from ocpi_hub.partners.authentication import UNKNOWN_TOKEN
 from ocpi_hub.partners.models import Platform
@@ -129,7 +130,7 @@ def test_an_error_that_names_what_it_met_does_not_name_the_drivers_token(emsp, l
     def stumble(*_, **__):
         raise KeyError("04A1B2C3D4 of DE-MSP-C00000001-1")
 
-    monkeypatch.setattr("ocpi_hub.exchange.views.store.put", stumble)
+    monkeypatch.setattr("ocpi_hub.exchange.interfaces.views.store.put", stumble)
     emsp.client = Client(raise_request_exception=False)
     emsp.put(UID, examples.token())
 

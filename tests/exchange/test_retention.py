@@ -6,9 +6,11 @@ import pytest
 from django.utils import timezone
 
 from cdrs.models import CDR
-from ocpi_hub.exchange import partitions, removal, retention, sync, tally
+from ocpi_hub.exchange.housekeeping import partitions, retention
 from ocpi_hub.exchange.models import Grant, Pull, RefusedObject, Tally
-from ocpi_hub.exchange.ownedobject import owned_models
+from ocpi_hub.exchange.objects import removal, tally
+from ocpi_hub.exchange.objects.ownedobject import owned_models
+from ocpi_hub.exchange.pulls import sync
 from sessions.models import Session
 from tests import examples
 from tests.partners import enveloped

@@ -3,8 +3,8 @@
 import pytest
 
 from locations.models import EVSE, Location
-from ocpi_hub.exchange import store, upserts
-from ocpi_hub.exchange.ownedobject import Address
+from ocpi_hub.exchange.objects import store, upserts
+from ocpi_hub.exchange.objects.ownedobject import Address
 from ocpi_hub.protocol.types import PartyRef
 from tests import examples
 

@@ -3,7 +3,7 @@
 import pytest
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from ocpi_hub.exchange import schedules
+from ocpi_hub.exchange.housekeeping import schedules
 
 pytestmark = pytest.mark.django_db
 

@@ -7,9 +7,9 @@ from decimal import Decimal
 import pytest
 
 from locations.models import Location
-from ocpi_hub.exchange import store, upserts
 from ocpi_hub.exchange.exceptions import NotFound
-from ocpi_hub.exchange.ownedobject import Address
+from ocpi_hub.exchange.objects import store, upserts
+from ocpi_hub.exchange.objects.ownedobject import Address
 from ocpi_hub.protocol.codec import InvalidObject, MalformedJSON
 from ocpi_hub.protocol.types import PartyRef
 from tests import examples

@@ -6,7 +6,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from ocpi_hub.exchange import lanes, outcomes, sweeper, tasks
+from ocpi_hub.exchange import tasks
+from ocpi_hub.exchange.deliveries import lanes, outcomes
+from ocpi_hub.exchange.housekeeping import sweeper
 from ocpi_hub.exchange.models import Delivery, Lane
 from tests import examples
 

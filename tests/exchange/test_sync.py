@@ -9,8 +9,10 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from locations.models import Location
-from ocpi_hub.exchange import crawls, outbox, partnerlists, sync, upserts
+from ocpi_hub.exchange.messages import outbox
 from ocpi_hub.exchange.models import Message, Pull, RefusedObject
+from ocpi_hub.exchange.objects import upserts
+from ocpi_hub.exchange.pulls import crawls, partnerlists, sync
 from ocpi_hub.partners.models import Platform
 from tests import examples
 from tests.partners import enveloped, register

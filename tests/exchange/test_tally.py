@@ -10,10 +10,11 @@ from django.db import connection
 from django.utils import timezone
 
 from locations.models import Location
-from ocpi_hub.exchange import apps, store, tally, tasks, upserts
+from ocpi_hub.exchange import apps, tasks
 from ocpi_hub.exchange.models import Tally
-from ocpi_hub.exchange.ownedobject import Address, OwnedObject, owned_models
-from ocpi_hub.exchange.visibility import EVERYTHING, NOTHING, Share, Visible
+from ocpi_hub.exchange.objects import store, tally, upserts
+from ocpi_hub.exchange.objects.ownedobject import Address, OwnedObject, owned_models
+from ocpi_hub.exchange.objects.visibility import EVERYTHING, NOTHING, Share, Visible
 from ocpi_hub.protocol.envelope import format_time
 from ocpi_hub.protocol.types import PartyRef
 from tariffs.models import Tariff

@@ -4,7 +4,7 @@ import httpx
 import pytest
 from django.core.exceptions import ValidationError
 
-from ocpi_hub.exchange import transports
+from ocpi_hub.exchange.calls import transports
 from ocpi_hub.partners import secrets
 from ocpi_hub.partners.models import Platform
 

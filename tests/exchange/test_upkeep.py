@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from ocpi_hub.exchange import partitions, sweeper, upkeep
+from ocpi_hub.exchange.housekeeping import partitions, sweeper, upkeep
 from ocpi_hub.exchange.models import Upkeep
 
 pytestmark = pytest.mark.django_db

@@ -8,8 +8,8 @@ import pytest
 from django.utils import timezone
 
 from locations.models import EVSE, Location
-from ocpi_hub.exchange import sync
 from ocpi_hub.exchange.models import Delivery, Message, Pull, PullPlan
+from ocpi_hub.exchange.pulls import sync
 from ocpi_hub.protocol.envelope import format_time, parse_time
 from tests import examples
 from tests.partners import enveloped

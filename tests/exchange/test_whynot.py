@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import pytest
 
 from locations.models import Location
-from ocpi_hub.exchange import whynot
+from ocpi_hub.exchange.explaining import whynot
+from ocpi_hub.exchange.explaining.whynot import Facts, Urgency, decide, decisive
 from ocpi_hub.exchange.models import Delivery
-from ocpi_hub.exchange.whynot import Facts, Urgency, decide, decisive
 from ocpi_hub.partners import agreements
 from ocpi_hub.partners.models import Endpoint, Platform, Status
 from tests import examples

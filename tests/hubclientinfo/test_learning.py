@@ -8,8 +8,10 @@ from django.utils import timezone
 from credentials import handshake
 from hubclientinfo import learning, listing
 from hubclientinfo.models import ClientInfo
-from ocpi_hub.exchange import lanebreaker, outbox, pullplans, sync
+from ocpi_hub.exchange.deliveries import lanebreaker
+from ocpi_hub.exchange.messages import outbox
 from ocpi_hub.exchange.models import Delivery, Message, PullPlan
+from ocpi_hub.exchange.pulls import pullplans, sync
 from ocpi_hub.exchange.routing import from_whom
 from ocpi_hub.partners import claims
 from ocpi_hub.partners.claims import Claim, ClaimRefused

@@ -9,7 +9,7 @@ from credentials import handshake
 from hubclientinfo import listing
 from hubclientinfo.listing import Client, reconcile, status_of
 from hubclientinfo.models import ClientInfo
-from ocpi_hub.exchange import sweeper
+from ocpi_hub.exchange.housekeeping import sweeper
 from ocpi_hub.exchange.models import Message
 from ocpi_hub.partners.claims import Claim
 from ocpi_hub.partners.models import Party, Platform

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from ocpi_hub.exchange import upkeep
+from ocpi_hub.exchange.housekeeping import upkeep
 from ocpi_hub.journal import partitions
 from ocpi_hub.journal.kinds import Kind, kind_of
 from ocpi_hub.journal.models import Hop, Look

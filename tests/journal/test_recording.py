@@ -10,7 +10,9 @@ import pytest
 from django.db import OperationalError, connection
 
 from ocpi_hub import background, metrics
-from ocpi_hub.exchange import liveness, sync, transports
+from ocpi_hub.exchange.calls import transports
+from ocpi_hub.exchange.housekeeping import liveness
+from ocpi_hub.exchange.pulls import sync
 from ocpi_hub.journal import recording, writing
 from ocpi_hub.journal.budget import Budget
 from ocpi_hub.journal.models import Hop

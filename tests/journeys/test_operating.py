@@ -105,6 +105,6 @@ def test_with_json_logs_every_line_of_every_process_is_an_object(new_hub: MakeHu
     assert all(list(line)[:6] == fields for lines in said.values() for line in lines)
     loggers = {name: {line["logger"] for line in lines} for name, lines in said.items()}
     assert {"_granian", "credentials.handshake"} <= loggers["web"]
-    assert {"celery.apps.worker", "ocpi_hub.exchange.lanes"} <= loggers["worker"]
+    assert {"celery.apps.worker", "ocpi_hub.exchange.deliveries.lanes"} <= loggers["worker"]
     assert "celery.beat" in loggers["beat"]
     assert all(line["correlation_id"] for line in said["worker"] if line["message"].startswith("delivery "))

@@ -15,8 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from ocpi_hub import background, metrics, scrape
 from ocpi_hub.errorreports import occurrences
 from ocpi_hub.errorreports.models import ErrorReport
-from ocpi_hub.exchange import gauges
-from ocpi_hub.exchange.lanebreaker import FAILURES_TO_OPEN
+from ocpi_hub.exchange.deliveries.lanebreaker import FAILURES_TO_OPEN
+from ocpi_hub.exchange.housekeeping import gauges
 from ocpi_hub.exchange.models import Delivery, Lane, Message, Pull
 from ocpi_hub.partners.models import Platform, Status
 from tests import examples
@@ -158,7 +158,7 @@ def test_relays_are_counted_and_timed_by_receiver(client, cpo, emsp):
 def test_the_queue_of_each_partner_has_a_length_and_an_age(client, cpo, emsp, stranger):
     cpo.put("receiver/locations/NL/ABC/LOC1", examples.location())
     waiting = scrape_now(client)
-    from ocpi_hub.exchange import outbox
+    from ocpi_hub.exchange.messages import outbox
 
     outbox.expand()
     Delivery.objects.filter(platform=emsp.platform).update(created_at=timezone.now() - timedelta(minutes=5))
@@ -249,7 +249,7 @@ def test_no_query_of_a_scrape_reads_a_large_table_from_end_to_end(client, cpo, e
 
 
 def test_a_pull_is_counted_and_its_time_is_told(client, cpo):
-    from ocpi_hub.exchange import sync
+    from ocpi_hub.exchange.pulls import sync
 
     before = scrape_now(client)
     cpo.lists["locations"] = [examples.location()]

@@ -10,7 +10,7 @@ import redis
 from django.conf import settings
 from rest_framework.exceptions import Throttled
 
-from ocpi_hub.exchange import views
+from ocpi_hub.exchange.interfaces import views
 from ocpi_hub.partners import throttling
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.partners.throttling import Bulkhead, PartnerQuota, bulkhead

@@ -7,7 +7,8 @@ from django.db.models import F
 from django.utils import timezone
 
 from locations.models import Location
-from ocpi_hub.exchange import outbox, whynot
+from ocpi_hub.exchange.explaining import whynot
+from ocpi_hub.exchange.messages import outbox
 from ocpi_hub.exchange.models import Delivery, Message
 from ocpi_hub.partners import agreements
 from ocpi_hub.partners.models import Endpoint, Platform, Status

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from ocpi_hub.exchange import deadletters, refills
+from ocpi_hub.exchange.deliveries import deadletters, refills
 from ocpi_hub.exchange.models import DeadLetter, DeadLetterAction, Delivery, Message
 from ocpi_hub.partners import agreements
 from ocpi_hub.partners.models import Platform

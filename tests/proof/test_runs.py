@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from ocpi_hub.errorreports.models import ErrorReport, Occurrence
-from ocpi_hub.exchange import sweeper
+from ocpi_hub.exchange.housekeeping import sweeper
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.proof import comparison, gaps, runs, stages
 from ocpi_hub.proof.models import Gap, Reconciliation, Run

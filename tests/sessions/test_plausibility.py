@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ocpi_hub.exchange.grants import Given
+from ocpi_hub.exchange.objects.grants import Given
 from ocpi_hub.protocol.codec import check
 from ocpi_hub.protocol.sessions import Session
 from sessions.plausibility import Beside, findings

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from ocpi_hub.exchange import sync
 from ocpi_hub.exchange.models import RefusedObject
+from ocpi_hub.exchange.pulls import sync
 from ocpi_hub.protocol.envelope import format_time
 from sessions.models import Session
 from tests import examples

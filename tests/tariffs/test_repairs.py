@@ -3,8 +3,8 @@
 import pytest
 from django.core.management import call_command
 
-from ocpi_hub.exchange import repairs, sync
 from ocpi_hub.exchange.models import RefusedObject, RepairRule
+from ocpi_hub.exchange.pulls import repairs, sync
 from tariffs.models import Tariff
 from tests import examples
 

@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from ocpi_hub.exchange import store, tasks
+from ocpi_hub.exchange import tasks
+from ocpi_hub.exchange.objects import store
 from tariffs.models import Tariff
 from tests import examples
 

@@ -7,8 +7,8 @@ import pytest
 from django.conf import settings as configured
 from django.utils import timezone
 
-from ocpi_hub.exchange import partitions
 from ocpi_hub.exchange.exceptions import HubError, NotAnswered, NotConnected
+from ocpi_hub.exchange.housekeeping import partitions
 from ocpi_hub.exchange.models import Grant
 from ocpi_hub.partners.models import Platform, Status
 from ocpi_hub.protocol.client import Answer

@@ -8,8 +8,8 @@ from django.utils.safestring import SafeString
 
 from ocpi_hub.exchange.admin.journeys import link_to
 from ocpi_hub.exchange.admin.pages import SHORT_STATES, link, pretty, table
-from ocpi_hub.exchange.callbacks import ACCEPTED, results_of
 from ocpi_hub.exchange.models import Callback, Delivery, Message
+from ocpi_hub.exchange.relays.callbacks import ACCEPTED, results_of
 
 Step = tuple[Any, ...]
 

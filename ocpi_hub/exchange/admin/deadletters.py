@@ -16,9 +16,9 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from ocpi_hub.exchange import deadletters
 from ocpi_hub.exchange.admin.journeys import link_to
 from ocpi_hub.exchange.admin.pages import ReadOnlyAdmin, link, list_link, pretty, short, table
+from ocpi_hub.exchange.deliveries import deadletters
 from ocpi_hub.exchange.models import DeadLetter, DeadLetterAction, DeadLetterEntry
 from ocpi_hub.partners.models import Platform
 

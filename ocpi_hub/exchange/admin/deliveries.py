@@ -10,10 +10,11 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from ocpi_hub.exchange import deadletters, whynot
 from ocpi_hub.exchange.admin.journeys import link_to
 from ocpi_hub.exchange.admin.pages import SHORT_STATES, ReadOnlyAdmin, link, list_link, pretty, short, table
-from ocpi_hub.exchange.lanebreaker import FAILURES_TO_OPEN
+from ocpi_hub.exchange.deliveries import deadletters
+from ocpi_hub.exchange.deliveries.lanebreaker import FAILURES_TO_OPEN
+from ocpi_hub.exchange.explaining import whynot
 from ocpi_hub.exchange.models import Attempt, DeadLetter, Delivery, Lane, Message
 from ocpi_hub.partners.models import Platform
 

@@ -11,8 +11,8 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from ocpi_hub.erasure import Fate, Finding
-from ocpi_hub.exchange import erasing
 from ocpi_hub.exchange.admin.pages import ReadOnlyAdmin, table
+from ocpi_hub.exchange.housekeeping import erasing
 from ocpi_hub.exchange.models import Erasure
 from ocpi_hub.pseudonyms import Driver
 

@@ -12,10 +12,10 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from ocpi_hub.exchange import journey as journeys
-from ocpi_hub.exchange import journeypages
 from ocpi_hub.exchange.admin.questions import may_view
-from ocpi_hub.exchange.journeypages import Entry, Panel
+from ocpi_hub.exchange.journeys import journey as journeys
+from ocpi_hub.exchange.journeys import journeypages
+from ocpi_hub.exchange.journeys.journeypages import Entry, Panel
 from ocpi_hub.journal import searching
 from ocpi_hub.journal.models import Look
 from ocpi_hub.journal.searching import Span, Understood

@@ -10,15 +10,15 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from ocpi_hub.exchange import whynot
 from ocpi_hub.exchange.admin.journeys import address_of as journeys_of
 from ocpi_hub.exchange.admin.journeys import may_follow
 from ocpi_hub.exchange.admin.pages import ReadOnlyAdmin, link, list_link, pretty, table
 from ocpi_hub.exchange.admin.questions import may_ask, question_about
-from ocpi_hub.exchange.findings import plain
+from ocpi_hub.exchange.explaining import whynot
+from ocpi_hub.exchange.explaining.whynot import Answer, Urgency
 from ocpi_hub.exchange.models import Delivery
-from ocpi_hub.exchange.ownedobject import OwnedObject
-from ocpi_hub.exchange.whynot import Answer, Urgency
+from ocpi_hub.exchange.objects.findings import plain
+from ocpi_hub.exchange.objects.ownedobject import OwnedObject
 from ocpi_hub.partners.models import Platform
 
 MOST_ANSWERS = 20  # lines of "who has it" that are shown unasked

@@ -10,12 +10,12 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from ocpi_hub.exchange import planwords, pullplans
 from ocpi_hub.exchange.admin.pages import CompactAdmin, link, list_link, short, table
 from ocpi_hub.exchange.admin.pulls import counted
 from ocpi_hub.exchange.models import Pull, PullPlan, RefusedObject
-from ocpi_hub.exchange.ownedobject import owned_models
-from ocpi_hub.exchange.reasons import minute
+from ocpi_hub.exchange.objects.ownedobject import owned_models
+from ocpi_hub.exchange.objects.reasons import minute
+from ocpi_hub.exchange.pulls import planwords, pullplans
 
 LAST_RUNS = 8
 SCHEDULE = ("enabled", "interval", "full_at")

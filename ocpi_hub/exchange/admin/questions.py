@@ -13,13 +13,13 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from ocpi_hub.exchange import objectnames
 from ocpi_hub.exchange.admin.pages import list_link
-from ocpi_hub.exchange.explanation import Explanation, explain
+from ocpi_hub.exchange.explaining.explanation import Explanation, explain
 from ocpi_hub.exchange.models import Delivery
-from ocpi_hub.exchange.objectnames import Name
-from ocpi_hub.exchange.ownedobject import OwnedObject
-from ocpi_hub.exchange.reasons import Reason
+from ocpi_hub.exchange.objects import objectnames
+from ocpi_hub.exchange.objects.objectnames import Name
+from ocpi_hub.exchange.objects.ownedobject import OwnedObject
+from ocpi_hub.exchange.objects.reasons import Reason
 from ocpi_hub.partners import naming
 from ocpi_hub.partners.forms import PartyField, known_parties
 from ocpi_hub.partners.models import Party

@@ -7,10 +7,10 @@ from django import forms
 from django.contrib import admin
 from django.utils.safestring import SafeString
 
-from ocpi_hub.exchange import repairplaces
 from ocpi_hub.exchange.admin.pages import CompactAdmin, list_link, short
 from ocpi_hub.exchange.models import RepairRule
-from ocpi_hub.exchange.ownedobject import owned_models
+from ocpi_hub.exchange.objects.ownedobject import owned_models
+from ocpi_hub.exchange.pulls import repairplaces
 
 
 class RepairRuleForm(forms.ModelForm):

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from ocpi_hub.exchange import erasing
+from ocpi_hub.exchange.housekeeping import erasing
 from ocpi_hub.partners import secrets
 from ocpi_hub.partners.models import IssuedToken, Platform
 

@@ -10,8 +10,12 @@ from django.utils import timezone
 from commands import tracing
 from commands.models import Command
 from hubclientinfo import comparison, listing
-from ocpi_hub.exchange import lanes, liveness, outbox, outcomes, overdue, sync
+from ocpi_hub.exchange.deliveries import lanes, outcomes
+from ocpi_hub.exchange.housekeeping import liveness
+from ocpi_hub.exchange.messages import outbox
 from ocpi_hub.exchange.models import Callback, Delivery, Pull
+from ocpi_hub.exchange.pulls import sync
+from ocpi_hub.exchange.relays import overdue
 from ocpi_hub.partners.models import Party
 from tests import examples
 from tests.conformance.calls import to

@@ -4,7 +4,10 @@ from collections.abc import Callable
 from functools import partial
 
 from ocpi_hub.errorreports.catalogue.calls import AREAS, CAUSES
-from ocpi_hub.exchange import breaker, lanes, outbox, partnerlists, relay
+from ocpi_hub.exchange.deliveries import lanes
+from ocpi_hub.exchange.messages import outbox
+from ocpi_hub.exchange.pulls import partnerlists
+from ocpi_hub.exchange.relays import breaker, relay
 from ocpi_hub.partners.models import Endpoint, Status
 from tests.errorreports.provoked.stage import BEHAVIOURS, Stage
 from tests.partners import Partner

@@ -13,8 +13,10 @@ from django.utils import timezone
 from ocpi_hub import background
 from ocpi_hub.errorreports import alerts, digests
 from ocpi_hub.errorreports.occurrences import note
-from ocpi_hub.exchange import lanes, outbox, tally
+from ocpi_hub.exchange.deliveries import lanes
+from ocpi_hub.exchange.messages import outbox
 from ocpi_hub.exchange.models import Delivery, Tally
+from ocpi_hub.exchange.objects import tally
 from ocpi_hub.partners.directory import Directory
 from ocpi_hub.partners.throttling import PartnerQuota
 from ocpi_hub.proof import runs
@@ -31,12 +33,14 @@ def _breaks(error: Exception) -> Callable[..., Any]:
 
 
 def stopped_on_a_fault(stage: Stage) -> None:
-    stage.monkeypatch.setattr("ocpi_hub.exchange.views.store.put", _breaks(KeyError(UID)))
+    stage.monkeypatch.setattr("ocpi_hub.exchange.interfaces.views.store.put", _breaks(KeyError(UID)))
     stage.emsp.put(PUT_TOKEN, stage.token())
 
 
 def without_database(stage: Stage) -> None:
-    stage.monkeypatch.setattr("ocpi_hub.exchange.views.store.put", _breaks(OperationalError("gone")))
+    stage.monkeypatch.setattr(
+        "ocpi_hub.exchange.interfaces.views.store.put", _breaks(OperationalError("gone"))
+    )
     stage.emsp.put(PUT_TOKEN, stage.token())
 
 

@@ -8,8 +8,8 @@ import pytest
 from django.test import Client
 
 from credentials import handshake, tasks
-from ocpi_hub.exchange import requestfailures
 from ocpi_hub.exchange.exceptions import HandshakeFailed
+from ocpi_hub.exchange.interfaces import requestfailures
 from ocpi_hub.partners.claims import Claim
 from ocpi_hub.partners.models import Party
 from ocpi_hub.partners.throttling import PartnerQuota

@@ -11,8 +11,10 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from ocpi_hub.exchange import lanes, outbox, sync
+from ocpi_hub.exchange.deliveries import lanes
+from ocpi_hub.exchange.messages import outbox
 from ocpi_hub.exchange.models import Delivery
+from ocpi_hub.exchange.pulls import sync
 from ocpi_hub.partners.models import Endpoint, Platform
 from ocpi_hub.partners.throttling import PartnerQuota
 from ocpi_hub.protocol.headers import authorization

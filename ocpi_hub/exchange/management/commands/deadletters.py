@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Count, Max, QuerySet
 
-from ocpi_hub.exchange import deadletters
+from ocpi_hub.exchange.deliveries import deadletters
 from ocpi_hub.exchange.management.commands.repairs import find_platform
 from ocpi_hub.exchange.models import DeadLetter, Delivery
 

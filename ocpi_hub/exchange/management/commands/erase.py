@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from ocpi_hub.erasure import Plan
-from ocpi_hub.exchange import erasing
+from ocpi_hub.exchange.housekeeping import erasing
 from ocpi_hub.exchange.models import Erasure
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from ocpi_hub.exchange import objectnames
-from ocpi_hub.exchange.explanation import Explanation, Has, explain
+from ocpi_hub.exchange.explaining.explanation import Explanation, Has, explain
+from ocpi_hub.exchange.objects import objectnames
 from ocpi_hub.partners import naming
 
 NOT_ANSWERED = 2

@@ -9,9 +9,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from ocpi_hub.exchange import journey as journeys
-from ocpi_hub.exchange import journeypages
-from ocpi_hub.exchange.journeypages import Body, Entry, Panel, Shown
+from ocpi_hub.exchange.journeys import journey as journeys
+from ocpi_hub.exchange.journeys import journeypages
+from ocpi_hub.exchange.journeys.journeypages import Body, Entry, Panel, Shown
 from ocpi_hub.journal import searching
 from ocpi_hub.journal.models import Look
 from ocpi_hub.journal.searching import Span

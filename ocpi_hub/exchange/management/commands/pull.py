@@ -9,10 +9,10 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from ocpi_hub.exchange import sync
 from ocpi_hub.exchange.management.commands.repairs import find_platform
 from ocpi_hub.exchange.models import Pull
-from ocpi_hub.exchange.ownedobject import owned_models
+from ocpi_hub.exchange.objects.ownedobject import owned_models
+from ocpi_hub.exchange.pulls import sync
 from ocpi_hub.partners.models import Platform
 
 BAR = 30  # characters
