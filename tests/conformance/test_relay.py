@@ -1,6 +1,6 @@
 """HUB, UID, RSP and PAG rows of direct requests: OCPI-to names another party, and the hub takes them there.
 
-What is kept of pushes is in tests/exchange/test_copies.py.
+What is kept of pushes is in tests/exchange/relays/test_copies.py.
 """
 
 import json

@@ -10,8 +10,8 @@ from ocpi_hub.errorreports.models import ErrorReport
 from ocpi_hub.exchange import tasks
 from ocpi_hub.exchange.housekeeping import sweeper, upkeep
 from ocpi_hub.exchange.messages import doorbell
-from tests.exchange.test_doorbell import run
-from tests.exchange.test_doorbell import rung as rung  # the fixture
+from tests.exchange.messages.test_doorbell import run
+from tests.exchange.messages.test_doorbell import rung as rung  # the fixture
 
 pytestmark = pytest.mark.django_db
 

@@ -13,7 +13,7 @@ from ocpi_hub.logs import current_ids
 from ocpi_hub.protocol.headers import MessageIDs
 from tests import examples
 from tests.conformance.test_authorize import answers, asked
-from tests.exchange.test_relay import Slow
+from tests.exchange.relays.test_relay import Slow
 from tokens import together
 from tokens.models import Authorization
 from tokens.together import at_once
