@@ -1,9 +1,13 @@
 """CDRs out of a partner's list: taken once, never changed, and only for providers that the hub knows."""
 
+import httpx
 import pytest
+from django.utils import timezone
 
 from cdrs.models import CDR
-from ocpi_hub.exchange.models import Message, RefusedObject
+from ocpi_hub import background
+from ocpi_hub.errorreports.models import ErrorReport
+from ocpi_hub.exchange.models import Message, Pull, RefusedObject
 from ocpi_hub.exchange.objects import store, upserts
 from ocpi_hub.exchange.objects.ownedobject import Address
 from ocpi_hub.exchange.pulls import sync
@@ -94,6 +98,40 @@ def test_what_is_listed_for_providers_that_the_hub_does_not_know_is_not_kept(cpo
         ("all for FR*BBB", "1 in the last list belong to FR*BBB, and this hub knows no such party: not kept"),
     ]
     assert set(RefusedObject.objects.values_list("document", flat=True)) == {""}
+
+
+def test_a_list_for_thousands_of_invented_parties_names_some_and_counts_the_others(cpo, emsp, caplog):
+    invented = [of("FR", f"{number:03}", id=f"X{number}") for number in range(1_000)]
+
+    report = pull(cpo, *invented, examples.cdr(), *invented)
+
+    assert (report.pull.state, report.pull.new, report.pull.refused) == ("DONE", 1, 2_000)
+    assert len(report.pull.for_others) == RefusedObject.objects.count() == 101
+    assert RefusedObject.objects.get(object_key="all for FR*099").times == 2
+    besides = RefusedObject.objects.get(object_key="all for parties besides")
+    assert besides.times == 1_800
+    assert besides.reason == (
+        "1800 in the last list belong to parties besides the first 100 that this hub does not know: not kept, nor"
+        " told by name"
+    )
+    assert len([line for line in caplog.messages if "in the last list belong to" in line]) == 101
+    background.flush()
+    report = ErrorReport.objects.get(kind="object.unknown_party")
+    assert (report.count, report.occurrences.count()) == (101, 20)
+
+
+def test_what_is_for_others_is_told_when_the_list_is_read_and_not_at_each_wait(cpo, emsp):
+    cpo.page_size = 2
+    slow = iter([httpx.Response(429, headers={"Retry-After": "600"})])
+    cpo.answers.append(lambda request: next(slow, None) if "offset" in request.url.params else None)
+    waiting = pull(cpo, *(of("FR", "AAA", id=f"X{number}") for number in range(4)))
+    told_meanwhile = refusals()
+    Pull.objects.update(resume_at=timezone.now())
+
+    [report] = sync.pull_platform(cpo.platform.pk, "cdrs", full=True)
+
+    assert (waiting.pull.state, told_meanwhile) == ("WAITING", [])
+    assert (report.pull.state, RefusedObject.objects.get().times) == ("DONE", 4)
 
 
 def test_a_list_that_is_mostly_for_others_is_read_to_its_end(cpo, emsp, monkeypatch):

@@ -8,6 +8,7 @@ from django.db.models import Q
 from ocpi_hub.exchange.models import Message, Pull, RefusedObject
 from ocpi_hub.exchange.objects.objectnames import Name
 from ocpi_hub.exchange.objects.reasons import Reason, minute
+from ocpi_hub.exchange.pulls import refusals
 from ocpi_hub.partners import naming
 from ocpi_hub.partners.models import Party, Status
 
@@ -21,7 +22,7 @@ def reasons(name: Name) -> Iterator[Reason]:
         yield from elsewhere(name)
         return
     came = [*refused(name), *once(name)]
-    yield from came or pulled(owner, name)
+    yield from came or [*pulled(owner, name), *only_counted(owner, name)]
     yield from of_owner(owner, name)
     yield from elsewhere(name)
 
@@ -39,6 +40,14 @@ def refused(name: Name, since: datetime | None = None) -> Iterator[Reason]:
         text = f"what came last, at {minute(row.last_seen_at)}, was refused: {row.reason}"
         do = "mend it; what a repair rule can mend is taken from the next pull on"
         yield Reason("object", "it was refused", text, name.address.owner.key, do, row)
+
+
+def only_counted(owner: Party, name: Name) -> Iterator[Reason]:
+    """That so many of the list are refused that this one may be, under no name."""
+    rows = RefusedObject.objects.filter(platform=owner.platform, module=name.model.module)
+    for row in rows.filter(object_key=refusals.BEYOND):
+        text = f"so many of its list are refused that some are only counted, the last at {minute(row.last_seen_at)}"
+        yield Reason("object", "it may have been refused", text, owner.key, "mend the list", row)
 
 
 def once(name: Name) -> Iterator[Reason]:

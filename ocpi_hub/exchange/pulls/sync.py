@@ -58,6 +58,8 @@ MOST_PAGES = 20_000  # of one list
 MOST_EMPTY = 50  # pages without an object, one after the other
 MOST_REFUSED = 1_000  # objects of one run; after that the list is no list of such objects
 MOST_LOGGED = 20  # refusals of one run that get a line in the log
+MOST_NAMED = 100  # parties that the hub does not know and a list is for; those besides are counted together
+BESIDES = ""  # in place of their names
 
 Progress = Callable[[Pull, int | None], None]
 
@@ -206,6 +208,8 @@ class _Run:
             raise
         else:
             pull.state, pull.finished_at = Pull.State.DONE, timezone.now()
+            if pull.full:
+                refusals.forget_the_count(self.platform, pull)
         crawls.finish(pull)
         self._measure(pull)
 
@@ -301,15 +305,21 @@ class _Run:
         except (InvalidObject, MalformedJSON) as fault:
             self._refuse(pull, raw, document, str(fault))
             return None
-        if owner.key not in pull.owners:
+        if owner.key not in pull.owners and not self.model.hearsay:
             pull.owners.append(owner.key)
         address, audience = self.model.place_of(wire, self.party.key)
         if audience and not self.model.hearsay and not self._knows(audience):
-            pull.for_others[audience] = pull.for_others.get(audience, 0) + 1
-            pull.refused += 1
+            self._count_for(pull, audience)
             return None
         pull.repaired += received is not None
         return Taken(address, incoming, store.digest_of(raw), received, audience)
+
+    def _count_for(self, pull: Pull, stranger: str) -> None:
+        """By its name, as long as those are few: a list can name millions of parties."""
+        is_named = stranger in pull.for_others or len(pull.for_others) < MOST_NAMED
+        name = stranger if is_named else BESIDES
+        pull.for_others[name] = pull.for_others.get(name, 0) + 1
+        pull.refused += 1
 
     def _knows(self, audience: str) -> bool:
         """Whether the hub knows the party that an object is for; what is for others is no business of it."""
@@ -405,12 +415,23 @@ class _Run:
 
     def _note_others(self, pull: Pull) -> None:
         """One line for each party that the hub does not know; what was listed for it is not kept."""
+        if pull.state == Pull.State.WAITING:
+            return  # it goes on, and counts on
         for audience, count in pull.for_others.items():
-            reason = (
-                f"{count} in the last list belong to {audience}, and this hub knows no such party: not kept"
-            )
-            name = f"all for {audience}"
+            name, reason = _of_strangers(audience, count)
             self.refusals.append({"id": name, "reason": reason})
             refusals.note(self.platform, self.model.module, name, reason, b"", times=count)
             self._report("object.unknown_party", name, reason, b"")
             logger.warning("%s of %s: %s", self.model.module, self.party, reason)
+
+
+def _of_strangers(audience: str, count: int) -> tuple[str, str]:
+    """What was listed for a party that the hub does not know, by name, and why it is not kept."""
+    if audience == BESIDES:
+        whom = f"parties besides the first {MOST_NAMED} that this hub does not know"
+        return (
+            "all for parties besides",
+            f"{count} in the last list belong to {whom}: not kept, nor told by name",
+        )
+    reason = f"{count} in the last list belong to {audience}, and this hub knows no such party: not kept"
+    return f"all for {audience}", reason

@@ -16,7 +16,7 @@ from ocpi_hub.exchange.deliveries.lanebreaker import FAILURES_TO_OPEN
 from ocpi_hub.exchange.messages import outbox
 from ocpi_hub.exchange.models import Delivery, Lane, Message, RefusedObject
 from ocpi_hub.exchange.objects.objectnames import named
-from ocpi_hub.exchange.pulls import sync
+from ocpi_hub.exchange.pulls import refusals, sync
 from ocpi_hub.partners import agreements
 from ocpi_hub.partners.models import Endpoint, Party, Platform, Status
 from tests import examples
@@ -493,6 +493,19 @@ def test_what_was_refused_says_why(cpo, emsp) -> None:
         "do": "mend it; what a repair rule can mend is taken from the next pull on",
         "refusedobject_id": row.pk,
     }
+
+
+def test_where_refused_objects_are_only_counted_it_may_be_one_of_them(cpo, emsp, monkeypatch) -> None:
+    monkeypatch.setattr(refusals, "MOST_KEPT", 1)
+    cpo.lists["locations"] = [examples.location(id="OTHER", city=None), examples.location(city=None)]
+    sync.pull_platform(cpo.platform.pk, "locations", full=True)
+
+    _, found = explain()
+
+    row = RefusedObject.objects.get(object_key=refusals.BEYOND)
+    assert [reason["text"] for reason in found["reasons"] if reason.get("refusedobject_id") == row.pk] == [
+        f"so many of its list are refused that some are only counted, the last at {utc(row.last_seen_at)}"
+    ]
 
 
 def test_a_refused_change_is_told_beside_the_state_that_is_here(cpo, emsp, deliver) -> None:
