@@ -62,7 +62,7 @@ def test_a_database_that_is_away_is_told_apart_from_a_fault():
 
 
 def test_a_broker_that_does_not_answer_is_reported(rung, monkeypatch):
-    monkeypatch.setattr(tasks.expand, "apply_async", stumble)
+    monkeypatch.setattr(doorbell.current_app, "send_task", stumble)
     doorbell.ring()
     run(monkeypatch)
 

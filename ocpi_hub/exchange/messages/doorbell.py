@@ -10,12 +10,14 @@ import os
 import threading
 import time
 
+from celery import current_app
 from django.conf import settings
 
 from ocpi_hub.exchange import hubfailures
 
 logger = logging.getLogger(__name__)
 
+EXPAND = "ocpi_hub.exchange.tasks.expand"  # by its name, because it stands above all that rings
 PAUSE = 1.0  # seconds without trying after Redis did not answer
 QUIET = 0.02  # seconds in which further rings are one
 PATIENCE = 2.0  # seconds that a process which ends, such as a command, waits for its last ring
@@ -53,15 +55,13 @@ def finish() -> None:
 
 def _run() -> None:
     global _busy
-    from ocpi_hub.exchange.tasks import expand
-
     while True:
         _busy = False
         _flag.wait()
         _busy = True
         _flag.clear()
         try:
-            expand.apply_async(retry=False, expires=60, ignore_result=True)
+            current_app.send_task(EXPAND, retry=False, expires=60, ignore_result=True)
         except Exception as error:  # noqa: BLE001  # whatever the broker's client raises, the sweep finds the work
             logger.warning(
                 "the workers were not rung, they find the work by their sweep: %s", type(error).__name__

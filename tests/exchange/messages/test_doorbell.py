@@ -43,7 +43,7 @@ def rung(monkeypatch):
     rung = []
     monkeypatch.setattr(doorbell, "_ensure_thread", lambda: None)
     monkeypatch.setattr(doorbell.time, "sleep", lambda seconds: rung.append(seconds))
-    monkeypatch.setattr(tasks.expand, "apply_async", lambda **options: rung.append("expand"))
+    monkeypatch.setattr(doorbell.current_app, "send_task", lambda name, **options: rung.append("expand"))
     return rung
 
 
@@ -65,12 +65,16 @@ def test_rings_in_a_row_are_one(rung, monkeypatch):
     assert rung == ["expand", doorbell.QUIET]
 
 
+def test_what_is_rung_is_the_task_that_expands():
+    assert tasks.expand.name == doorbell.EXPAND
+
+
 def test_a_dead_broker_drops_the_ring(rung, monkeypatch, caplog):
-    def dead(**options):
+    def dead(name, **options):
         rung.append("dead")
         raise ConnectionError("no broker at redis://:password@example")
 
-    monkeypatch.setattr(tasks.expand, "apply_async", dead)
+    monkeypatch.setattr(doorbell.current_app, "send_task", dead)
     monkeypatch.setattr(doorbell, "_flag", Flag(0))
     flag = run(monkeypatch)
 
@@ -129,7 +133,7 @@ def test_a_process_that_ends_waits_for_its_last_ring_but_not_for_ever(monkeypatc
 def test_a_broker_that_never_answers_neither_delays_nor_fails_a_push(cpo, monkeypatch):
     asked, release, published = threading.Event(), threading.Event(), []
 
-    def silent(**options):
+    def silent(name, **options):
         published.append(options)
         asked.set()
         release.wait(60)
@@ -144,7 +148,7 @@ def test_a_broker_that_never_answers_neither_delays_nor_fails_a_push(cpo, monkey
     monkeypatch.setattr(doorbell, "_owner", None)
     monkeypatch.setattr(doorbell.atexit, "register", lambda function: None)
     monkeypatch.setattr(doorbell, "_flag", threading.Event())
-    monkeypatch.setattr(tasks.expand, "apply_async", silent)
+    monkeypatch.setattr(doorbell.current_app, "send_task", silent)
     answers = [
         cpo.put(f"receiver/locations/NL/ABC/LOC{number}", examples.location(id=f"LOC{number}")).codes
         for number in range(3)
