@@ -5,7 +5,7 @@ import django.db.models.deletion
 import django.db.models.functions.text
 from django.db import migrations, models
 
-import ocpi_hub.exchange.objects.ownedobject
+import ocpi_hub.exchange.transactions
 
 
 class Migration(migrations.Migration):
@@ -75,8 +75,8 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "inserted_in",
-                    ocpi_hub.exchange.objects.ownedobject.TransactionID(
-                        db_default=ocpi_hub.exchange.objects.ownedobject.CurrentTransaction(), editable=False
+                    ocpi_hub.exchange.transactions.TransactionID(
+                        db_default=ocpi_hub.exchange.transactions.CurrentTransaction(), editable=False
                     ),
                 ),
                 ("object_id", models.CharField(max_length=39)),

@@ -4,7 +4,7 @@ import django.db.models.deletion
 import django.db.models.functions.text
 from django.db import migrations, models
 
-import ocpi_hub.exchange.objects.ownedobject
+import ocpi_hub.exchange.transactions
 
 
 class Migration(migrations.Migration):
@@ -69,8 +69,8 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "inserted_in",
-                    ocpi_hub.exchange.objects.ownedobject.TransactionID(
-                        db_default=ocpi_hub.exchange.objects.ownedobject.CurrentTransaction(), editable=False
+                    ocpi_hub.exchange.transactions.TransactionID(
+                        db_default=ocpi_hub.exchange.transactions.CurrentTransaction(), editable=False
                     ),
                 ),
                 ("publish", models.BooleanField(default=True)),

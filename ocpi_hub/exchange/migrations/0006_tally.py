@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-import ocpi_hub.exchange.objects.ownedobject
+import ocpi_hub.exchange.transactions
 
 
 class Migration(migrations.Migration):
@@ -27,8 +27,8 @@ class Migration(migrations.Migration):
                 ("count", models.BigIntegerField()),
                 (
                     "inserted_in",
-                    ocpi_hub.exchange.objects.ownedobject.TransactionID(
-                        db_default=ocpi_hub.exchange.objects.ownedobject.CurrentTransaction(), editable=False
+                    ocpi_hub.exchange.transactions.TransactionID(
+                        db_default=ocpi_hub.exchange.transactions.CurrentTransaction(), editable=False
                     ),
                 ),
             ],

@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models import Func
 
-from ocpi_hub.exchange.objects.ownedobject import CurrentTransaction, TransactionID
+from ocpi_hub.exchange.transactions import CurrentTransaction, TransactionID
 
 
 class Upkeep(models.Model):

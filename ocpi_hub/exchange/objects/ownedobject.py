@@ -19,6 +19,7 @@ from django.db.models import Func, Q, Value
 from django.db.models.functions import Concat, Upper
 
 from ocpi_hub.exchange.objects.visibility import NOTHING, SETTLED, Visible, addressed_to, shared_with
+from ocpi_hub.exchange.transactions import CurrentTransaction, TransactionID
 from ocpi_hub.partners.agreements import Terms
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol.envelope import StatusCode
@@ -61,18 +62,6 @@ class Address(NamedTuple):
     def parent(self) -> "Address":
         """The whole object."""
         return self._replace(children=())
-
-
-class CurrentTransaction(Func):
-    function = "pg_current_xact_id"
-    template = "%(function)s()"
-
-
-class TransactionID(models.Field):
-    """A PostgreSQL transaction id (xid8), which tells when a row became visible to others."""
-
-    def db_type(self, connection: Any) -> str:
-        return "xid8"
 
 
 class OwnedObjectQuerySet(models.QuerySet["OwnedObject"]):
