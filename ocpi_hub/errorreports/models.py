@@ -83,6 +83,9 @@ class ErrorReport(Failure):
     alert_due_at = models.DateTimeField(null=True, blank=True, help_text="when the webhook is told of it")
     alert_tries = models.PositiveIntegerField(default=0)
 
+    # What became of what failed, in a few words, where a list has asked for all its rows at once (aftermath.py).
+    since_then = ""
+
     objects = ErrorReportQuerySet.as_manager()
 
     class Meta:

@@ -43,14 +43,15 @@ class ExchangeConfig(AppConfig):
 
     def ready(self) -> None:
         from ocpi_hub import metrics
-        from ocpi_hub.errorreports import alerts, digests
+        from ocpi_hub.errorreports import aftermath, alerts, digests
         from ocpi_hub.exchange import checks  # noqa: F401  # registers the system checks
-        from ocpi_hub.exchange.deliveries import deadletters
+        from ocpi_hub.exchange.deliveries import arrivals, deadletters
         from ocpi_hub.exchange.housekeeping import gauges, sweeper, upkeep
         from ocpi_hub.exchange.objects import tally
         from ocpi_hub.exchange.relays import overdue
 
         metrics.states.append(gauges.read)
+        aftermath.tellers.append(arrivals.told)
         sweeper.every_round(tally.condense)
         sweeper.every_round(alerts.tell)
         sweeper.every_round(digests.send)

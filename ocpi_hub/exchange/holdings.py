@@ -148,6 +148,7 @@ def _results_under_way() -> list[int]:
 # What Tokens' own deliveries and messages are called after, tokens/holdings.py knows.
 harmless("exchange.Message", "request_id", "correlation_id")
 harmless("exchange.Attempt", "request_id", "correlation_id")
+harmless("exchange.Delivery", "failed_as")
 harmless("exchange.Callback", "secret", "correlation_id")
 harmless("exchange.DeadLetterAction", "by")
 harmless("exchange.DeadLetterEntry", "cause")

@@ -73,6 +73,15 @@ def test_resolved_ones_and_those_of_one_partner_can_be_listed(reports, emsp):
         "first_seen_at": "2026-03-01T12:00:00Z",
         "last_seen_at": "2026-03-01T12:00:00Z",
         "reopened": 0,
+        "since_then": {
+            "text": "None of the deliveries that failed so is on record any more: they are kept for"
+            f" {settings.HUB_MESSAGE_DAYS} days after they ended.",
+            "waiting": 0,
+            "given_up": 0,
+            "arrived": 0,
+            "covered": 0,
+            "discarded": 0,
+        },
         "text": "LOC1 refused",
         "party": "DE*MSP",
         "subject": "NL/ABC/LOC1",

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ActionForm
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -15,7 +16,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from ocpi_hub.adminpages import ReadOnlyAdmin, pretty, short, table
-from ocpi_hub.errorreports import states, words
+from ocpi_hub.errorreports import aftermath, states, words
 from ocpi_hub.errorreports.admin.searching import ByKind, ByWho, found
 from ocpi_hub.errorreports.kind import Who
 from ocpi_hub.errorreports.models import ErrorReport, Failure, StateChange
@@ -26,6 +27,17 @@ MOST_OCCURRENCES = 50  # shown on the page of a report
 LONGEST_NOTE = 1_000  # characters
 SHORT_WHO = {Who.HUB: "you", Who.PARTNER: "partner", Who.BOTH: "both", Who.NOBODY: "nobody yet"}
 SHORT_STATES = {State.OPEN: "open", State.ACKNOWLEDGED: "acknowledged", State.RESOLVED: "resolved"}
+
+
+class WithAftermath(ChangeList):
+    """Asks once for all reports of the page what became of what failed."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        found = aftermath.of_each(self.result_list)
+        for row in self.result_list:
+            row.since_then = found[row.pk].short if row.pk in found else ""
 
 
 class ActionWithNote(ActionForm):
@@ -50,6 +62,7 @@ class ErrorReportAdmin(ReadOnlyAdmin):
         "count",
         "last_seen",
         "first_seen",
+        "became",
     ]
     list_filter = [
         "state",
@@ -67,12 +80,12 @@ class ErrorReportAdmin(ReadOnlyAdmin):
     actions = ["acknowledge", "resolve"]
     fieldsets = [
         (None, {"fields": ["partner", "module", "newest_text", "seen", "in_state"]}),
-        ("What it means, and what to do", {"fields": ["meaning", "who", "action"]}),
+        ("What it means, and what to do", {"fields": ["meaning", "who", "action", "since_then"]}),
         ("The newest failure", {"fields": ["called", "answered", "sent", "came_back", "ids"]}),
         ("Single failures, the newest first", {"fields": ["kept"]}),
     ]
     readonly_fields = [
-        "partner", "module", "newest_text", "seen", "in_state", "meaning", "who", "action",
+        "partner", "module", "newest_text", "seen", "in_state", "meaning", "who", "action", "since_then",
         "called", "answered", "sent", "came_back", "ids", "kept",
     ]  # fmt: skip
     change_form_template = "admin/errorreports/errorreport/change_form.html"
@@ -114,6 +127,13 @@ class ErrorReportAdmin(ReadOnlyAdmin):
     def first_seen(self, row: ErrorReport) -> str:
         return f"{row.first_seen_at:%m-%d %H:%M}"
 
+    @admin.display(description="since then")
+    def became(self, row: ErrorReport) -> str:
+        return row.since_then
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return WithAftermath
+
     # --------------------------------------------------------------------------------- the page of a report
     @admin.display(description="the newest")
     def newest_text(self, row: ErrorReport) -> str:
@@ -135,6 +155,11 @@ class ErrorReportAdmin(ReadOnlyAdmin):
     @admin.display(description="what to do")
     def action(self, row: ErrorReport) -> SafeString:
         return format_html("{}{}", row.what.action, dead_letters(row))
+
+    @admin.display(description="since then")
+    def since_then(self, row: ErrorReport) -> str:
+        found = aftermath.of(row)
+        return found.text if found else "The hub does not follow what became of failures of this kind."
 
     @admin.display(description="state")
     def in_state(self, row: ErrorReport) -> SafeString:

@@ -67,12 +67,10 @@ def _noted(kind: str, delivery: Delivery, result: Result, at: datetime) -> Noted
     )
 
 
-def interrupted(delivery: Delivery) -> list[Noted]:
+def interrupted(delivery: Delivery) -> Noted:
     """What a worker was sending when it ended."""
     text = f"what was being sent to {delivery.to_party} is sent again"
     party, subject = delivery.to_party, delivery.path
-    return [
-        Noted(
-            "delivery.interrupted", delivery.platform_id, delivery.module, text, party=party, subject=subject
-        )
-    ]
+    return Noted(
+        "delivery.interrupted", delivery.platform_id, delivery.module, text, party=party, subject=subject
+    )

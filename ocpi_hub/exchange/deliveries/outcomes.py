@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from ocpi_hub.errorreports.occurrences import write
 from ocpi_hub.exchange.calls.verdicts import Result, Verdict, jitter, next_attempt
-from ocpi_hub.exchange.deliveries import deadletters, deliveryfailures, lanebreaker, receiverurls
+from ocpi_hub.exchange.deliveries import arrivals, deadletters, deliveryfailures, lanebreaker, receiverurls
 from ocpi_hub.exchange.deliveries.parcels import is_kept
 from ocpi_hub.exchange.models import Attempt, Delivery, Lane
 from ocpi_hub.partners.models import Platform
@@ -79,12 +79,19 @@ def _write(lane: Lane, done: list[Done], claimed: list[Delivery], unsent: list[D
         lanebreaker.follow(
             lane, failures_before, any(lanebreaker.is_answer(item.result) for item in done), now
         )
-        write(
-            noted
-            for item in failed
-            for noted in deliveryfailures.reported(*item, given_up=item.delivery.pk in given_up)
-        )
+        _report(failed, given_up)
     return True
+
+
+def _report(failed: list[Done], given_up: set[int]) -> None:
+    """As error reports, and with each delivery as what it failed."""
+    told = [
+        (item.delivery.pk, noted)
+        for item in failed
+        for noted in deliveryfailures.reported(*item, given_up=item.delivery.pk in given_up)
+    ]
+    arrivals.note([(pk, noted.kind) for pk, noted in told])
+    write(noted for _, noted in told)
 
 
 def _row(item: Done) -> Attempt:
@@ -248,4 +255,6 @@ def _in_doubt(delivery: Delivery, claimed_at: datetime) -> None:
     if same.filter(claimed_at=claimed_at).first():
         changes = {"next_attempt_at": Now(), "reason": "a worker ended while it was being sent"}
         _pending_again(delivery, changes)
-        write(deliveryfailures.interrupted(delivery))
+        noted = deliveryfailures.interrupted(delivery)
+        arrivals.note([(delivery.pk, noted.kind)])
+        write([noted])

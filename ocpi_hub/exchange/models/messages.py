@@ -1,5 +1,6 @@
 """Messages and whom they are for: deliveries, their attempts and the lanes that they wait in (docs/glossary.md)."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Func, Q
 
@@ -79,6 +80,11 @@ class Delivery(models.Model):
     next_attempt_at = models.DateTimeField(db_default=Func(function="now"), null=True)
     claimed_at = models.DateTimeField(null=True)
     reason = models.TextField(default="", blank=True, help_text="what the last attempt said")
+    failed_as = ArrayField(
+        models.CharField(max_length=40),
+        null=True,
+        help_text="the kinds of failure that were reported of it; NULL: none",
+    )
     created_at = models.DateTimeField(db_default=Func(function="now"))
     finished_at = models.DateTimeField(null=True)
 
@@ -110,6 +116,10 @@ class Delivery(models.Model):
                 fields=["finished_at"],
                 condition=Q(state__in=["DELIVERED", "ABSORBED", "DISCARDED"]),
                 name="delivery_finished",
+            ),
+            # For error reports, which ask what became of what failed.
+            models.Index(
+                fields=["platform", "module"], condition=Q(failed_as__isnull=False), name="delivery_failed_as"
             ),
         ]
 

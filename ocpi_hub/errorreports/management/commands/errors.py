@@ -9,7 +9,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from ocpi_hub import background
-from ocpi_hub.errorreports import states, words
+from ocpi_hub.errorreports import aftermath, states, words
+from ocpi_hub.errorreports.aftermath import Aftermath
 from ocpi_hub.errorreports.models import ErrorReport
 
 State = ErrorReport.State
@@ -55,24 +56,30 @@ class Command(BaseCommand):
             rows = rows.exclude(state=State.RESOLVED)
         if options["platform"] is not None:
             rows = rows.filter(platform_id=options["platform"])
+        became = aftermath.of_each(list(rows))
         if options["json"]:
-            self.stdout.write(json.dumps([fields(row) for row in rows], indent=1))
+            self.stdout.write(json.dumps([fields(row, became.get(row.pk)) for row in rows], indent=1))
             return
         for row in rows:
             self.stdout.write(f"{row.pk:>6}  {row.state.lower():<12}  {row}")
-            self.stdout.write(f"{'':8}{words.about(row)}: {words.times(row)}")
+            since = became[row.pk].short if row.pk in became else ""
+            since = f"; since then: {since}" if since else ""
+            self.stdout.write(f"{'':8}{words.about(row)}: {words.times(row)}{since}")
         self.stdout.write(summary(rows))
 
     def _show(self, row: ErrorReport, *, as_json: bool) -> None:
         failures = row.occurrences.all()[:MOST_OCCURRENCES]
+        became = aftermath.of(row)
         if as_json:
             newest = [{"at": iso(item.at), **failure(item)} for item in failures]
-            self.stdout.write(json.dumps({**fields(row), "newest": newest}, indent=1))
+            self.stdout.write(json.dumps({**fields(row, became), "newest": newest}, indent=1))
             return
         self.stdout.write(f"{row} ({row.state.lower()} since {words.moment(row.state_at)} UTC)")
         self.stdout.write(f"  {words.about(row)}: {words.times(row)}")
         self.stdout.write(f"  meaning: {row.what.meaning}")
         self.stdout.write(f"  to act: {row.what.who}. {row.what.action}")
+        if became:
+            self.stdout.write(f"  since then: {became.text}")
         for change in row.state_changes.all():
             note = f": {change.note}" if change.note else ""
             who = change.by or "the hub"
@@ -108,7 +115,7 @@ def summary(rows: "QuerySet[ErrorReport]") -> str:
     )
 
 
-def fields(row: ErrorReport) -> dict[str, Any]:
+def fields(row: ErrorReport, became: Aftermath | None) -> dict[str, Any]:
     return {
         "id": row.pk,
         "state": row.state,
@@ -123,6 +130,7 @@ def fields(row: ErrorReport) -> dict[str, Any]:
         "first_seen_at": iso(row.first_seen_at),
         "last_seen_at": iso(row.last_seen_at),
         "reopened": row.reopened,
+        "since_then": became and {"text": became.text, **became.counts},
         **failure(row),
     }
 
