@@ -14,6 +14,7 @@ from ocpi_hub.errorreports import states
 from ocpi_hub.errorreports.kinds import KINDS
 from ocpi_hub.errorreports.models import Digest, ErrorReport, StateChange
 from ocpi_hub.errorreports.occurrences import Evidence, Noted, write
+from ocpi_hub.partners.models import Party
 from ocpi_hub.protocol.headers import MessageIDs
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -120,6 +121,13 @@ def test_reports_are_found(operator, reports, query, kinds):
     found = listed(operator, **query)
 
     assert sorted(found) == sorted(kinds)
+
+
+def test_a_report_is_listed_once_however_many_parties_its_partner_has(operator, reports, emsp):
+    Party.objects.create(platform=emsp.platform, country_code="DE", party_id="TWO", roles=["EMSP"])
+
+    assert listed(operator, q="refused").count("delivery.refused") == 1
+    assert listed(operator, q="DE-TWO").count("delivery.refused") == 1
 
 
 def test_the_page_of_a_report_says_what_it_means_and_who_must_do_what(operator, reports):

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 
 from ocpi_hub.errorreports.kinds import KINDS, Who
 from ocpi_hub.errorreports.models import ErrorReport, Occurrence
+from ocpi_hub.partners.models import Party
 
 
 class ByKind(admin.SimpleListFilter):
@@ -49,6 +50,6 @@ def found(term: str) -> Q:
         | Q(subject__icontains=term)
         | Q(party__iexact=term)
         | Q(platform__name__icontains=term)
-        | Q(platform__parties__key__iexact=term.replace("-", "*"))
+        | Q(platform__in=Party.objects.filter(key__iexact=term.replace("-", "*")).values("platform"))
         | Q(pk__in=failures.order_by().values("report"))
     )
