@@ -16,15 +16,18 @@ State = ErrorReport.State
 DELETE_AT_ONCE = 5_000
 
 
-def change(report_id: int, state: str, *, by: str, note: str, now: datetime) -> bool:
-    """Put a report into this state, or add a note to the state it is in; whether there was anything to write down."""
+def change(report_id: int, state: str | None, *, by: str, note: str, now: datetime) -> bool:
+    """Put a report into this state, or add a note to the one it is in; whether there was anything to write down."""
     with transaction.atomic():
         reports = ErrorReport.objects.filter(pk=report_id)
-        # Whoever does that knows of it: the webhook need not tell any more.
-        changed = reports.exclude(state=state).update(state=state, state_at=now, alert_due_at=None)
-        if not changed and (not note or not reports.exists()):
+        before = reports.select_for_update().values_list("state", flat=True).first()
+        after = state or before
+        if after is None or before is None or (after == before and not note):
             return False
-        StateChange.objects.create(report_id=report_id, at=now, state=state, by=by, note=note)
+        if after != before:
+            # Whoever does that knows of it: the webhook need not tell any more.
+            reports.update(state=after, state_at=now, alert_due_at=None)
+        StateChange.objects.create(report_id=report_id, at=now, state=after, by=by, note=note)
     return True
 
 

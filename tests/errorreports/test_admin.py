@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
 import pytest
+from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
@@ -183,7 +184,7 @@ def test_an_operator_acknowledges_and_resolves_on_the_page_with_a_note(operator,
     ]
     assert [entry.get_change_message() for entry in LogEntry.objects.order_by("id")] == [
         "acknowledged: I call them",
-        "acknowledged: they mend it on Monday",
+        "note: they mend it on Monday",
         "resolved",
     ]
 
@@ -193,11 +194,42 @@ def test_an_empty_note_alone_changes_nothing(operator, reports):
     url = reverse("admin:errorreports_errorreport_state", args=[report.pk])
 
     page = operator.post(url, {"state": "", "note": " "}, follow=True)
-    operator.post(url, {"state": "GONE", "note": "no such state"})
+    unknown = operator.post(url, {"state": "GONE", "note": "no such state"})
 
-    assert "Nothing was changed" in words(page)
+    assert "There was no note: nothing was changed." in words(page)
+    assert unknown.status_code == 400
     assert not report.state_changes.exists()
     assert not LogEntry.objects.exists()
+
+
+def test_whoever_comes_second_is_told_that_it_was_done_already(operator, reports):
+    report = reports["delivery.refused"]
+    states.change(report.pk, "ACKNOWLEDGED", by="bob", note="", now=NOON)
+    url = reverse("admin:errorreports_errorreport_state", args=[report.pk])
+    chosen = {"action": "acknowledge", "_selected_action": [report.pk], "note": ""}
+
+    on_its_page = words(operator.post(url, {"state": "ACKNOWLEDGED", "note": ""}, follow=True))
+    in_the_list = words(operator.post(LIST, chosen, follow=True))
+
+    assert f"“{report}” is acknowledged already: nothing was changed." in on_its_page
+    assert "What you chose is acknowledged already: nothing was changed." in in_the_list
+    assert [change.by for change in report.state_changes.all()] == ["bob"]
+
+
+def test_a_note_alone_leaves_the_state_that_somebody_else_chose_meanwhile(operator, reports, monkeypatch):
+    report = ErrorReport.objects.get(pk=reports["delivery.refused"].pk)
+    states.change(report.pk, "RESOLVED", by="bob", note="mended", now=NOON)
+    page = admin.site.get_model_admin(ErrorReport)
+    monkeypatch.setattr(page, "get_object", lambda request, pk: report)  # as it was read before that
+    url = reverse("admin:errorreports_errorreport_state", args=[report.pk])
+
+    operator.post(url, {"state": "", "note": "they know"})
+
+    monkeypatch.undo()
+    report.refresh_from_db()
+    assert report.state == "RESOLVED"
+    assert list(report.state_changes.values_list("state", "by")) == [("RESOLVED", "bob"), ("RESOLVED", "ann")]
+    assert LogEntry.objects.get().get_change_message() == "note: they know"
 
 
 def test_many_reports_are_resolved_at_once_with_one_note(operator, reports):

@@ -7,7 +7,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ActionForm
 from django.contrib.admin.views.main import ChangeList
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
@@ -232,11 +232,16 @@ class ErrorReportAdmin(ReadOnlyAdmin):
         report = self.get_object(request, str(pk))
         if report is None:
             raise Http404
-        state = request.POST.get("state") or report.state
-        if state in State and self._put_one(request, report, State(state)):
-            self.message_user(request, f"“{report}” is {SHORT_STATES[State(state)]}.", messages.SUCCESS)
+        wanted = request.POST.get("state", "")
+        if wanted and wanted not in State:
+            raise BadRequest
+        state = State(wanted) if wanted else None
+        if not self._put_one(request, report, state):
+            why = f"“{report}” is {SHORT_STATES[state]} already" if state else "There was no note"
+            self.message_user(request, f"{why}: nothing was changed.", messages.WARNING)
         else:
-            self.message_user(request, "Nothing was changed: there was no note.", messages.WARNING)
+            done = f"“{report}” is {SHORT_STATES[state]}." if state else "The note is kept."
+            self.message_user(request, done, messages.SUCCESS)
         return HttpResponseRedirect(reverse("admin:errorreports_errorreport_change", args=[pk]))
 
     @admin.action(description="Acknowledge: somebody is at it", permissions=["state"])
@@ -249,14 +254,20 @@ class ErrorReportAdmin(ReadOnlyAdmin):
 
     def _put(self, request: HttpRequest, rows: QuerySet[ErrorReport], state: State) -> None:
         done = sum(self._put_one(request, row, state) for row in rows)
+        if not done:
+            text = f"What you chose is {SHORT_STATES[state]} already: nothing was changed."
+            self.message_user(request, text, messages.WARNING)
+            return
         what = "report is" if done == 1 else "reports are"
         self.message_user(request, f"{done} {what} {SHORT_STATES[state]} now.", messages.SUCCESS)
 
-    def _put_one(self, request: HttpRequest, row: ErrorReport, state: State) -> bool:
+    def _put_one(self, request: HttpRequest, row: ErrorReport, state: State | None) -> bool:
+        """Without a state the note is added to whichever it is in."""
         by, note = request.user.get_username(), request.POST.get("note", "").strip()[:LONGEST_NOTE]
         changed = states.change(row.pk, state, by=by, note=note, now=timezone.now())
         if changed:
-            self.log_change(request, row, f"{SHORT_STATES[state]}: {note}" if note else SHORT_STATES[state])
+            done = SHORT_STATES[state] if state else "note"
+            self.log_change(request, row, f"{done}: {note}" if note else done)
         return changed
 
 
