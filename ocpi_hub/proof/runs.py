@@ -45,9 +45,12 @@ def begin(now: datetime) -> int:
     if not settings.HUB_PROOF_NIGHTLY or now < due or due.date() in _begun:
         return 0
     before = Platform.objects.registered().filter(Q(connected_at=None) | Q(connected_at__lt=due))
-    begun = [start(platform, now, night=due.date()) for platform in before]
-    _begun.clear()
-    _begun.add(due.date())
+    waiting = before.exclude(reconciliation_runs__night=due.date())
+    free = waiting.exclude(reconciliation_runs__state=Run.State.RUNNING)
+    begun = [start(platform, now, night=due.date()) for platform in free]
+    if not waiting.exists():  # what is under way with a partner comes to its end first
+        _begun.clear()
+        _begun.add(due.date())
     return len([run for run in begun if run])
 
 

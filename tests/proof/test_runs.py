@@ -40,6 +40,18 @@ def test_one_run_is_begun_each_night_with_every_partner_that_was_connected(cpo, 
     assert nights == {("ABC", NIGHT.date()), ("MSP", NIGHT.date())}
 
 
+def test_a_partner_that_is_being_reconciled_when_night_falls_has_its_run_after_that(cpo, emsp):
+    by_hand = runs.start(emsp.platform, EVENING)
+
+    assert runs.begin(NIGHT) == 1
+    assert runs.begin(NIGHT + timedelta(minutes=1)) == 0
+    Run.objects.filter(pk=by_hand.pk).update(state="DONE")
+    assert runs.begin(NIGHT + timedelta(minutes=2)) == 1
+    assert runs.begin(NIGHT + timedelta(minutes=3)) == 0
+
+    assert Run.objects.filter(platform=emsp.platform, night=NIGHT.date()).count() == 1
+
+
 def test_the_next_night_has_runs_of_its_own(emsp):
     runs.begin(NIGHT)
     Run.objects.update(state="DONE")
