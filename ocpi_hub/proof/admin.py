@@ -79,7 +79,7 @@ class ReconciliationAdmin(Confirmed, ReadOnlyAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """What no number of the list can tell stands above it."""
-        if request.method == "GET":
+        if request.method == "GET" and self.has_view_permission(request):
             for row in asking.unproven():
                 self.message_user(request, warning(row), messages.ERROR)
         return super().changelist_view(request, extra_context)
@@ -155,7 +155,9 @@ def of_day(row: Reconciliation) -> "QuerySet[Gap]":
 
 
 def told(begun: int, left: int) -> str:
-    text = f"{begun} deliveries wait for their turn; each gap closes by itself when its delivery has arrived."
+    text = "1 delivery waits for its turn; the gap closes by itself when it has arrived."
+    if begun != 1:
+        text = f"{begun} deliveries wait for their turn; each gap closes by itself when its delivery has arrived."
     if left:
         text += f" {left} stay open, as no delivery can fill them: the page of each says why."
     return text
@@ -230,7 +232,7 @@ class GapAdmin(Confirmed, ReadOnlyAdmin):
 
     @admin.action(description="Fill: deliver the present state once more", permissions=["fill"])
     def fill(self, request: HttpRequest, rows: "QuerySet[Gap]") -> None:
-        chosen = list(rows.values_list("pk", flat=True))
+        chosen = list(rows.filter(state=Gap.State.OPEN).values_list("pk", flat=True))
         filling = gaps.fill(Gap.objects.filter(pk__in=chosen), request.user.get_username())
         self._log(request, Gap.objects.filter(pk__in=chosen, state=Gap.State.FILLING), "filled by hand")
         self.message_user(request, told(filling.begun, filling.left), messages.SUCCESS)
@@ -238,15 +240,20 @@ class GapAdmin(Confirmed, ReadOnlyAdmin):
     @admin.action(description="Waive: leave it as it is, with a note", permissions=["fill"])
     def waive(self, request: HttpRequest, rows: "QuerySet[Gap]") -> HttpResponse | None:
         note = request.POST.get("note", "").strip()
+        unfilled = rows.filter(state__in=UNFILLED)
         if "confirmed" not in request.POST or not note:
-            count = rows.filter(state__in=UNFILLED).count()
-            lines = [row.name for row in rows[:10]] + ([f"and {count - 10} more"] if count > 10 else [])
-            question = f"These {count} gaps are not filled and not found again, until the objects change:"
+            count = unfilled.count()
+            lines = [row.name for row in unfilled[:10]] + ([f"and {count - 10} more"] if count > 10 else [])
+            what = "This gap is" if count == 1 else f"These {count} gaps are"
+            until = "the object changes" if count == 1 else "the objects change"
+            question = f"{what} not filled and not found again, until {until}:"
             return self.ask(request, "waive", question, lines, note=True)
-        chosen = list(rows.values_list("pk", flat=True))
+        chosen = list(unfilled.values_list("pk", flat=True))
         done = gaps.waive(Gap.objects.filter(pk__in=chosen), note, timezone.now())
         self._log(request, Gap.objects.filter(pk__in=chosen, state=Gap.State.WAIVED), f"waived: {note}")
-        self.message_user(request, f"{done} gaps are waived.", messages.SUCCESS)
+        self.message_user(
+            request, "1 gap is waived." if done == 1 else f"{done} gaps are waived.", messages.SUCCESS
+        )
         return None
 
     def _log(self, request: HttpRequest, rows: "QuerySet[Gap]", text: str) -> None:

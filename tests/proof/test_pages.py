@@ -90,7 +90,7 @@ def test_chosen_gaps_are_filled_by_one_click_and_noted(operator, emsp, held, los
     deliver()
     gaps.close_filled()
 
-    assert "1 deliveries wait for their turn" in text
+    assert "1 delivery waits for its turn" in text
     assert open_gaps(emsp) == {"cdrs/NL/ABC/CDR2": "LOST"}
     entry = LogEntry.objects.get()
     assert (entry.object_id, entry.change_message) == (str(gap.pk), "filled by hand")
@@ -122,6 +122,43 @@ def test_a_gap_is_waived_with_a_note(operator, emsp, lost):
     gap.refresh_from_db()
     assert (gap.state, gap.note) == ("WAIVED", "settled by invoice")
     assert LogEntry.objects.get().change_message == "waived: settled by invoice"
+
+
+def test_what_others_have_filled_or_waived_already_is_not_noted_as_done_by_whoever_clicks_again(
+    operator, emsp, lost
+):
+    waived, filling = Gap.objects.order_by("path")
+    gaps.waive(Gap.objects.filter(pk=waived.pk), "settled by invoice", timezone.now())
+    Gap.objects.filter(pk=filling.pk).update(state="FILLING")
+    every = Gap.objects.order_by("path")
+
+    asked = client_post_all(operator, "waive", every).content.decode()
+    client_post_all(operator, "waive", [waived], confirmed="yes", note="so be it")
+    client_post_all(operator, "fill", every)
+
+    assert "This gap is not filled and not found again, until the object changes:" in asked
+    assert filling.name in asked
+    assert waived.name not in asked
+    assert list(Gap.objects.order_by("path").values_list("state", "note")) == [
+        ("WAIVED", "settled by invoice"),
+        ("FILLING", ""),
+    ]
+    assert not LogEntry.objects.exists()
+
+
+def client_post_all(client, action, rows, **more):
+    """In the list of all gaps, closed ones included."""
+    data = {"action": action, "_selected_action": [row.pk for row in rows], **more}
+    return client.post("/admin/proof/gap/?state=all", data)
+
+
+def test_who_may_not_see_the_days_is_not_told_what_stands_above_them(db, emsp):
+    Asking.objects.create(platform=emsp.platform, module="cdrs", reason="it answered 404", not_found=6)
+    clerk = Client()
+    clerk.force_login(User.objects.create_user("clerk", password="a long pass phrase", is_staff=True))
+
+    assert clerk.get("/admin/proof/reconciliation/").status_code == 403
+    assert "nothing is proven" not in clerk.get("/admin/").content.decode()
 
 
 def test_who_may_only_look_fills_and_waives_nothing(db, emsp, lost):
