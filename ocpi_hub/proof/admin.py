@@ -6,7 +6,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -328,9 +328,14 @@ class AskingAdmin(CompactAdmin):
 
     @admin.action(description="Ask again next time, whatever it answered before", permissions=["change"])
     def ask_again(self, request: HttpRequest, rows: "QuerySet[Asking]") -> None:
-        for row in rows.filter(~Q(again_at=None)):
+        left_out = rows.exclude(again_at=None)
+        if not left_out.exists():
+            text = "None of them is left out: the next reconciliation asks them in any case."
+            self.message_user(request, text, messages.WARNING)
+            return
+        for row in left_out:
             self.log_change(request, row, "to be asked again")
-        rows.update(again_at=None, refused_at=None, reason="")
+        left_out.update(again_at=None, refused_at=None, reason="")
         self.message_user(request, "They are asked by the next reconciliation.", messages.SUCCESS)
 
     @admin.action(description="Count its 404 as lost: it says that it does allow GET", permissions=["change"])

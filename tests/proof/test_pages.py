@@ -200,6 +200,17 @@ def test_whoever_cannot_be_asked_is_asked_again_by_one_click(operator, emsp):
     assert (row.again_at, row.reason) == (None, "")
 
 
+def test_asking_again_says_nothing_new_of_a_partner_that_has_shown_nothing(operator, emsp):
+    row = Asking.objects.create(platform=emsp.platform, module="cdrs", reason="it answered 404", not_found=6)
+
+    told = post(operator, "asking", "ask_again", [row]).content.decode()
+
+    row.refresh_from_db()
+    assert (row.reason, row.not_found) == ("it answered 404", 6)
+    assert "None of them is left out: the next reconciliation asks them in any case." in told
+    assert not LogEntry.objects.exists()
+
+
 def test_a_partner_that_shows_nothing_stands_above_the_days(operator, emsp, held, send_cdrs, reconcile):
     send_cdrs(*IDS)
     held.clear()
