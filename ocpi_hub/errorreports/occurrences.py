@@ -3,7 +3,6 @@
 What is private is masked before anything is written: the partners' tokens, and what names a driver or a card.
 """
 
-import base64
 import logging
 from collections.abc import Iterable
 from datetime import datetime
@@ -134,7 +133,7 @@ def _private(failure: Noted) -> set[str]:
     found = private_values(evidence.request, evidence.answer, path=evidence.url)
     # The name of a Token holds its uid, as the path of its URL does.
     found |= private_values(path=f"/{failure.module}/{failure.subject}")
-    return found | secrets | {base64.b64encode(secret.encode()).decode() for secret in secrets}
+    return found | secrets
 
 
 def _clean(texts: dict[str, tuple[bytes | str | None, int]], private: set[str]) -> dict[str, str]:

@@ -11,6 +11,8 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
+from ocpi_hub.protocol.encoded import Encoded
+
 MASK = "***"
 SHORTEST_END = 4  # characters of a response_url's last segment; what is shorter is a number, and no secret
 
@@ -112,11 +114,16 @@ def _secret_end(url: str) -> str:
 
 
 def masked(text: str, values: Iterable[str]) -> str:
-    """The text without these values, however they are spelled or encoded; words that merely hold one stay."""
+    """The text without these values, however they are spelled or encoded, as Base64 too (encoded.py).
+
+    Words that merely hold one stay.
+    """
     # A page of a list has thousands of values, and a pattern of all of them takes seconds.
+    values = set(values)
     folded = text.casefold()
     bare = _SEPARATOR.sub("", folded)
-    return masker(value for value in values if _may_be_in(folded, bare, value))(text)
+    text = Encoded(_encodable(values)).without(text, MASK)
+    return _masker({value for value in values if _may_be_in(folded, bare, value)})(text)
 
 
 def _may_be_in(folded: str, bare: str, value: str) -> bool:
@@ -127,6 +134,17 @@ def _may_be_in(folded: str, bare: str, value: str) -> bool:
 def masker(values: Iterable[str]) -> Callable[[str], str]:
     """The same for many texts."""
     values = set(values)
+    encoded, plain = Encoded(_encodable(values)), _masker(values)
+    return lambda text: plain(encoded.without(text, MASK))
+
+
+def _encodable(values: set[str]) -> set[str]:
+    """As they may have been spelled before they were encoded, whereafter their case can no longer be told."""
+    bare = {_SEPARATOR.sub("", value) for value in values if _CONTRACT.fullmatch(value)}
+    return {form for value in values | bare for form in (value, value.upper(), value.lower())}
+
+
+def _masker(values: set[str]) -> Callable[[str], str]:
     forms = {form for value in values for form in _forms(value) if form}
     if not forms:
         return str

@@ -1,5 +1,6 @@
 """Failures become occurrences in reports: grouped, counted, masked, bounded."""
 
+import base64
 import json
 from datetime import UTC, datetime, timedelta
 
@@ -136,6 +137,14 @@ def test_nothing_private_is_kept():
     assert report.url == "https://msp.example/receiver/tokens/DE/MSP/***"
     assert report.request == '{"cdr_token":{"uid":"***","contract_id":"***"},"id":"SESSION1"}'
     assert report.answer == '{"status_message":"*** is wrong, as is ***, for ***"}'
+
+
+def test_what_is_private_is_not_kept_as_base64_either():
+    encoded = [base64.b64encode(text).decode() for text in (b"04A1B2C3D4", b'{"card": "DE-MSP-C00000001-X"}')]
+    body = b'{"uid":"04A1B2C3D4","contract_id":"DE-MSP-C00000001-X"}'
+    write([refused(evidence=Evidence(request=body, answer=f"Basic {encoded[0]} of {encoded[1]}"))])
+
+    assert ErrorReport.objects.get().answer == "Basic *** of eyJjYXJkIjogI***J9"
 
 
 def test_the_name_of_a_token_is_masked_without_any_evidence():

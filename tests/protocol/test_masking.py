@@ -1,10 +1,12 @@
 """What of a message is masked for those whom it is not between (ocpi_hub/protocol/masking.py)."""
 
+import base64
 import json
+import re
 
 import pytest
 
-from ocpi_hub.protocol.masking import masked, private_values, secret_values
+from ocpi_hub.protocol.masking import masked, masker, private_values, secret_values
 
 TOKEN = {
     "country_code": "DE",
@@ -85,6 +87,61 @@ def test_a_contract_is_masked_with_and_without_separators(text, left):
     }
 
     assert masked(text, contracts) == left
+
+
+UID, SHORT = "04A1B2C3D4", "1234"
+
+
+def base64_of(text):
+    return base64.b64encode(text.encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        (f"Authorization: Basic {base64_of(UID)}", "Authorization: Basic ***"),
+        (f'{{"proof": "{base64_of(UID)}"}}', '{"proof": "***"}'),
+        (f"key={base64_of(UID).rstrip('=')};", "key=***;"),
+        (f"?key={base64_of(UID).replace('=', '%3D')}&page=2", "?key=***&page=2"),
+        (f"of {base64_of(UID.lower())} in lower case", "of *** in lower case"),
+        (
+            f"short {base64_of(SHORT)}, {base64_of(SHORT)[:-2]} x{base64_of(SHORT)}",
+            "short ***, *** xMTIzNA==",
+        ),
+        (base64_of("DEMSPC00000042"), "***"),
+        (base64_of("DE-MSP-C00000042"), "***"),
+        (f"{base64_of('AB')} and QUI, as in qui est", "*** and QUI, as in qui est"),
+        (base64_of("another uid, 04A1B2C3D5"), base64_of("another uid, 04A1B2C3D5")),
+    ],
+)
+def test_what_is_encoded_as_base64_is_masked(text, left):
+    assert masked(text, {UID, SHORT, "AB", "DE-MSP-C00000042"}) == left
+    assert masker({UID, SHORT, "AB", "DE-MSP-C00000042"})(text) == left
+
+
+@pytest.mark.parametrize(
+    ("whole", "left"),
+    [
+        (UID, "***"),
+        (f"u{UID}", "d***"),
+        (f"us{UID}", "dX***"),
+        (f"user:{UID}", "dXNlcj***"),
+        (f"{UID}!", "***E="),
+        (f"u{UID}!", "d***h"),
+        (f"user:{UID}:pw", "dXNlcj***OnB3"),
+        (f'{{"uid": "{UID}", "type": "RFID"}}', "eyJ1aWQiOiAi***IsICJ0eXBlIjogIlJGSUQifQ=="),
+    ],
+)
+def test_within_more_that_was_encoded_what_has_a_part_of_the_value_is_masked(whole, left):
+    assert masked(f"Basic {base64_of(whole)}.", {UID}) == f"Basic {left}."
+
+
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+def test_either_alphabet_of_base64_is_read(encode):
+    value = "~~~???>>>uid"
+
+    assert re.search("[+/_-]", encode(value.encode()).decode())
+    assert masked(f"({encode(value.encode()).decode()})", {value}) == "(***)"
 
 
 def test_thousands_of_contracts_are_masked_by_one_look_at_the_text():

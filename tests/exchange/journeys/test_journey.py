@@ -1,5 +1,6 @@
 """The journey of a message, told from one end to the other (exchange/journeys/journey.py, journeypages.py)."""
 
+import base64
 import io
 import json
 import re
@@ -209,6 +210,18 @@ def test_what_names_a_driver_is_masked_wherever_it_stands_unless_it_is_shown_in_
     assert f"token {UID.lower()} is unknown" in str(clear)
     assert (masked.is_masked, clear.is_masked) == (True, False)
     assert [step.said.who for step in masked.steps] == [step.said.who for step in clear.steps]
+
+
+def test_what_names_a_driver_is_masked_where_it_is_base64(cpo, emsp):
+    header = "Basic " + base64.b64encode(f"card:{UID}".encode()).decode()
+    proof = base64.urlsafe_b64encode(CONTRACT.encode()).decode()
+    cpo.put(S1, examples.session(id="S1", proof=proof, authorized_by=header), **IDS)
+
+    masked, clear = str(told()), str(told(clear=True))
+
+    assert [text for text in (header, proof) if text not in clear] == []
+    assert [text for text in (header, header[13:], proof, proof[4:]) if text in masked] == []
+    assert '"authorized_by": "Basic Y2FyZD***"' in masked
 
 
 def test_a_list_of_journeys_is_masked_as_well(cpo, emsp):
