@@ -333,6 +333,30 @@ def test_a_completed_session_takes_no_patch_and_only_a_newer_put(cpo, emsp, deli
     assert [call.body["kwh"] for call in emsp.received()[pushed:]] == [30]
 
 
+@pytest.mark.row("SES-10")
+@pytest.mark.parametrize("addressed", [{}, to("DE*MSP")], ids=["to the hub", "to the provider"])
+def test_what_is_sent_again_because_its_answer_was_lost_is_accepted_after_completion_too(
+    cpo, emsp, deliver, addressed
+):
+    """What came before the completion comes again after it as well, late."""
+    begun = examples.session(charging_periods=[])
+    period = examples.session()["charging_periods"][0]
+    more = {"kwh": 15, "charging_periods": [period], "last_updated": LATER}
+    done = {"status": "COMPLETED", "end_date_time": LATER, "kwh": 16, "last_updated": LATEST}
+    cpo.put(SESSION1, begun, **addressed)
+    cpo.patch(SESSION1, more, **addressed)
+    assert cpo.patch(SESSION1, done, **addressed).codes == (200, 1000)
+    deliver()
+
+    with nothing_changes():
+        again = [cpo.patch(SESSION1, change, **addressed) for change in (done, more, done)]
+        whole = cpo.put(SESSION1, begun | more | done, **addressed)
+
+    assert {answered.codes for answered in (*again, whole)} == {(200, 1000)}
+    assert deliver() == 0
+    assert cpo.get(SESSION1).data == begun | more | done
+
+
 @pytest.mark.row("SES-11")
 def test_start_date_time_moves_when_the_session_becomes_active(cpo, emsp):
     cpo.put(SESSION1, examples.session(status="PENDING", kwh=0, charging_periods=[]))

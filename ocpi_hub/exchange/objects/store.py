@@ -109,9 +109,11 @@ def patch(
             model, address, source, audience, lambda part: _patched(model, address, part, changes)
         )
     row = _locked(model, address, audience)
-    _must_not_be_final(model, row)
-    document = merge(parse(owners_document(row).encode()), changes, model.children, model.appended)
+    present = parse(owners_document(row).encode())
+    document = merge(present, changes, model.children, model.appended)
     incoming = examine(model, document)
+    if _is_final(model, row):
+        return _repeated(model, row, incoming, same=document == present)
     agree(model, address, incoming.wire)
     if model.addressed and audience is None and model.audience_of(incoming.wire) != row.audience:
         raise another_party(row, model.audience_of(incoming.wire))
@@ -167,13 +169,21 @@ def _minute(row: OwnedObject) -> str:
     return f"{row.created_at:%Y-%m-%d %H:%M} UTC"
 
 
-def _must_not_be_final(model: Model, row: OwnedObject) -> None:
-    if model.final and getattr(row, model.final[0]) == model.final[1]:
-        raise InvalidObject(
-            f"$.{model.final[0]}",
-            f"is {model.final[1]}, and what is {model.final[1]} changes no more; to correct it, PUT all of it"
-            " with a newer last_updated",
-        )
+def _is_final(model: Model, row: OwnedObject) -> bool:
+    return model.final is not None and getattr(row, model.final[0]) == model.final[1]
+
+
+def _repeated(model: Model, row: OwnedObject, patched: Incoming, *, same: bool) -> Stored:
+    """A PATCH of what changes no more: one that came before, whose answer was lost, says nothing new."""
+    assert model.final is not None
+    note = HAVE_IT_ALREADY if same else OLDER_THAN_OURS
+    if same or is_newer(owners_time(row), aware(patched.wire.last_updated)):
+        return Stored(row.pk, created=False, stale=True, audience=row.audience, note=note)
+    raise InvalidObject(
+        f"$.{model.final[0]}",
+        f"is {model.final[1]}, and what is {model.final[1]} changes no more; to correct it, PUT all of it"
+        " with a newer last_updated",
+    )
 
 
 def examine(model: Model, raw: JSONObject, body: bytes | None = None) -> Incoming:
