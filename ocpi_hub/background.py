@@ -132,30 +132,33 @@ class Writer(Generic[Row]):
         """One batch; False when the database is away, and the batch waits at its front again."""
         with self._writing:
             rows = self._take()
+            left = deque(rows)
             try:
-                self._write_or_drop(rows)
+                self._write_or_drop(rows, left)
             except (OperationalError, InterfaceError) as error:
-                self._waiting.extendleft(reversed(rows))
+                self._waiting.extendleft(reversed(left))
                 logger.warning("the %s waits: the database refused: %s", self.name, type(error).__name__)
                 return False
             finally:
                 connection.close()
-            self._relieve(rows)
+                self._relieve(rows[: len(rows) - len(left)])
         return True
 
-    def _write_or_drop(self, rows: list[Row]) -> None:
-        """What can never be written must not hold up all that comes after it."""
+    def _write_or_drop(self, rows: list[Row], left: deque[Row]) -> None:
+        """What can never be written must not hold up all that comes after it. `left` keeps what is not done."""
         try:
             self._write(rows)
-        except (OperationalError, InterfaceError):
-            raise
-        except Exception:
+        except Exception as error:
+            if _is_away(error):
+                raise
             if len(rows) > 1:
                 for row in rows:
-                    self._write_or_drop([row])
+                    self._write_or_drop([row], left)
                 return
             logger.exception("a row of the %s is lost to a fault of the hub", self.name)
             self._drop(1)
+        for _ in rows:
+            left.popleft()
 
     def _drop(self, count: int) -> None:
         with self._lock:
@@ -172,6 +175,12 @@ class Writer(Generic[Row]):
         end = time.monotonic() + PATIENCE
         while self._waiting and time.monotonic() < end and self._write_one():
             pass
+
+
+def _is_away(error: Exception) -> bool:
+    """Whether the database does not take anything now; a row beyond its limits (class 54) it will never take."""
+    beyond_limits = str(getattr(error.__cause__, "sqlstate", None) or "").startswith("54")
+    return isinstance(error, OperationalError | InterfaceError) and not beyond_limits
 
 
 def flush() -> None:

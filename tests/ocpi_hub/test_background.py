@@ -6,6 +6,7 @@ import time
 import pytest
 from django.conf import settings
 from django.db import DataError, OperationalError
+from psycopg.errors import ProgramLimitExceeded
 
 from ocpi_hub import background
 from ocpi_hub.background import Writer
@@ -70,6 +71,35 @@ def test_a_row_that_can_never_be_written_is_dropped_alone(writers):
 
     assert book.done.wait(10)
     assert book.rows == [1, 3, "last"]
+    assert writer.dropped == 1
+
+
+def test_a_database_that_goes_away_while_rows_are_written_one_by_one_gets_none_of_them_twice(writers):
+    book = Book({2: [DataError("NUL")] * 9, 3: [OperationalError("gone")]})
+    writer = Writer("book", book.write, every=0.2, weight=lambda row: 1, most_weight=10)
+
+    for row in (1, 2, 3, "last"):
+        writer.put(row)
+
+    assert book.done.wait(10)
+    assert book.rows == [1, 3, "last"]
+    assert writer.dropped == 1
+    while writer._weighs:
+        time.sleep(0.01)
+
+
+def test_a_row_beyond_the_limits_of_the_database_holds_up_nothing(writers):
+    """PostgreSQL tells of it as of its own troubles, and would refuse it for ever."""
+    too_long = OperationalError("index row size 2880 exceeds btree version 4 maximum 2704")
+    too_long.__cause__ = ProgramLimitExceeded()
+    book = Book({2: [too_long] * 9})
+    writer = Writer("book", book.write, every=0.2)
+
+    for row in (1, 2, "last"):
+        writer.put(row)
+
+    assert book.done.wait(10)
+    assert book.rows == [1, "last"]
     assert writer.dropped == 1
 
 
