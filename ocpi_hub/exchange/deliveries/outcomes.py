@@ -13,7 +13,7 @@ from ocpi_hub.errorreports.occurrences import write
 from ocpi_hub.exchange.calls.verdicts import Result, Verdict, jitter, next_attempt
 from ocpi_hub.exchange.deliveries import arrivals, deadletters, deliveryfailures, lanebreaker, receiverurls
 from ocpi_hub.exchange.deliveries.parcels import is_kept
-from ocpi_hub.exchange.models import Attempt, Delivery, Lane
+from ocpi_hub.exchange.models import Attempt, Callback, Delivery, Lane
 from ocpi_hub.partners.models import Platform
 
 logger = logging.getLogger(__name__)
@@ -40,7 +40,10 @@ class Done(NamedTuple):
 def flush(
     lane: Lane, done: list[Done], claimed: list[Delivery], unsent: list[Delivery] | None = None
 ) -> bool:
-    """Write down results and attempts and renew the lease; False when the lane was lost to another drain.
+    """Write down results and attempts and renew the lease.
+
+    False when the lane was lost to another drain: what came of them is not written then, and what was sent is sent
+    once more.
 
     `claimed` stay claimed, `unsent` wait again as they were. While PostgreSQL restarts, or ends us for a deadlock, it
     is tried again: what was sent would else be in doubt, and be sent again when lease and claims have expired.
@@ -63,6 +66,7 @@ def _write(lane: Lane, done: list[Done], claimed: list[Delivery], unsent: list[D
         delivered = [item.delivery.pk for item in done if item.result.verdict is Verdict.DELIVERED]
         renewed = _renew(lane, delivered, [delivery.pk for delivery in claimed])
         if renewed is None:
+            _send_once_more(lane, done)
             return False
         failures_before, now = renewed
         Attempt.objects.bulk_create([_row(item) for item in done if item.result.method])
@@ -166,6 +170,29 @@ def _renew(lane: Lane, delivered: list[int], claimed: list[int]) -> tuple[int, d
         cursor.execute(_RENEW, parameters)
         row = cursor.fetchone()
     return (row[0], row[1]) if row else None
+
+
+def _send_once_more(lane: Lane, done: list[Done]) -> None:
+    """What was sent by a drain that had lost its lane may have come after a newer state: the state goes again.
+
+    A CDR and a result have one state only, and a second POST would be a second one.
+    """
+    late = [item.delivery for item in done if item.result.method and item.delivery.module != Callback.MODULE]
+    Lane.objects.select_for_update().filter(pk=lane.pk).first()
+    with connection.cursor() as cursor:
+        cursor.execute(_ONCE_MORE, [[delivery.pk for delivery in late if not is_kept(delivery)]])
+
+
+# What waits already is sent later than this anyway; what another drain is sending has to be followed by the state.
+_ONCE_MORE = """
+INSERT INTO exchange_delivery (platform_id, message_id, module, row_id, key, parent_key, path, variant, to_party,
+                               exact, priority, state, tries, reason)
+SELECT platform_id, message_id, module, row_id, key, parent_key, path, variant, to_party, false, priority, 'PENDING', 0,
+    'a worker that had stood still may have sent an older state after delivery ' || sent.id
+FROM exchange_delivery sent JOIN partners_platform platform ON platform.id = platform_id
+WHERE sent.id = ANY(%s) AND platform.token_cipher <> '' ORDER BY sent.id
+ON CONFLICT (platform_id, module, key) WHERE state = 'PENDING' DO UPDATE SET exact = false
+"""
 
 
 def _settle(lane: Lane, item: Done, now: datetime) -> bool:

@@ -14,6 +14,8 @@ from ocpi_hub.exchange.housekeeping import sweeper
 from ocpi_hub.exchange.messages import outbox
 from ocpi_hub.exchange.models import Attempt, DeadLetter, Delivery, Lane
 from ocpi_hub.partners.models import Platform
+from ocpi_hub.protocol.client import PlatformClient
+from ocpi_hub.protocol.envelope import format_time
 from tests import examples
 from tests.partners import enveloped
 
@@ -48,8 +50,8 @@ def states():
 class Stopped:
     """A worker that is stopped at a moment for longer than its lease, while another one works the lane."""
 
-    def __init__(self, monkeypatch, emsp):
-        self.emsp, self.slept, self.done = emsp, 0.0, False
+    def __init__(self, monkeypatch, emsp, meanwhile=lambda: None, works=True):
+        self.emsp, self.slept, self.done, self.meanwhile, self.works = emsp, 0.0, False, meanwhile, works
         real = time.monotonic
         monkeypatch.setattr(time, "monotonic", lambda: real() + self.slept)
 
@@ -63,7 +65,9 @@ class Stopped:
         Lane.objects.update(held_until=past)
         Delivery.objects.filter(state="SENDING").update(claimed_at=past)
         outcomes.recover()
-        lanes.drain(self.emsp.platform.pk)
+        self.meanwhile()
+        if self.works:
+            lanes.drain(self.emsp.platform.pk)
 
 
 def before_it_sends(monkeypatch, emsp, stopped):
@@ -112,7 +116,7 @@ def test_a_worker_that_stood_still_longer_than_its_lease_changes_nothing_and_sen
     assert stopped.done
     sent = [call.path.rpartition("/")[2] for call in emsp.calls]
     assert sorted(sent) == sorted([*IDS, *sent_twice])
-    assert states() == [("DELIVERED", 1)] * 3
+    assert states() == [("DELIVERED", 1)] * 3 + [("PENDING", 0)] * len(sent_twice)
     assert Attempt.objects.count() == 3  # those of the one who held the lane
     assert (Lane.objects.get().holder, Lane.objects.get().held_until) == ("", None)
 
@@ -128,8 +132,81 @@ def test_a_late_failure_of_a_worker_that_lost_its_lane_is_no_failure(waiting, em
     emsp.answers.append(refuse_after_the_other)
     lanes.drain(emsp.platform.pk)
 
-    assert states() == [("DELIVERED", 1)] * 3
+    assert states() == [("DELIVERED", 1)] * 3 + [("PENDING", 0)]
     assert DeadLetter.objects.count() == 0
+
+
+def before_the_socket(monkeypatch, stopped):
+    """It has looked at its lease, and what it is about to send is made."""
+    real = PlatformClient.request
+
+    def request(*args, **named):
+        stopped.here()
+        return real(*args, **named)
+
+    monkeypatch.setattr(PlatformClient, "request", request)
+
+
+def held_by(emsp):
+    """The names of the locations, as the provider got them last."""
+    return {call.body["id"]: call.body.get("name") for call in emsp.received()}
+
+
+def renamed(cpo, object_id="LOC0"):
+    stamp = format_time(timezone.now())
+    cpo.put(
+        f"receiver/locations/NL/ABC/{object_id}",
+        examples.location(id=object_id, name="new", last_updated=stamp),
+    )
+    outbox.expand()
+
+
+def test_an_older_state_that_a_stopped_worker_sends_late_is_followed_by_the_present_one(
+    waiting, cpo, emsp, monkeypatch
+):
+    stopped = Stopped(monkeypatch, emsp, meanwhile=lambda: renamed(cpo))
+    before_the_socket(monkeypatch, stopped)
+
+    lanes.drain(emsp.platform.pk)
+    assert held_by(emsp)["LOC0"] != "new"
+    lanes.drain(emsp.platform.pk)
+
+    assert held_by(emsp)["LOC0"] == "new"
+    assert set(states()) == {("DELIVERED", 1)}
+
+
+def test_so_it_is_while_another_worker_is_still_sending_it(waiting, cpo, emsp, monkeypatch):
+    """That one may be overtaken on its way, and finds the lane its own."""
+    stopped = Stopped(monkeypatch, emsp, meanwhile=lambda: renamed(cpo), works=False)
+    before_the_socket(monkeypatch, stopped)
+    taken = []
+
+    def take(request):
+        if not taken:
+            lane = lanes._acquire(emsp.platform.pk)
+            taken.append((lane, lanes.claim(lane, clock.now())))
+
+    emsp.answers.append(take)
+    lanes.drain(emsp.platform.pk)
+
+    (lane, claimed), *_ = taken
+    assert "LOC0" in {delivery.key.rpartition("/")[2] for delivery in claimed}
+    lanes._send(lane, claimed, time.monotonic() + 60)
+    Lane.objects.update(held_until=None)
+    emsp.calls.clear()
+    lanes.drain(emsp.platform.pk)
+    assert held_by(emsp) == {"LOC0": "new"}
+
+
+def test_what_never_changes_is_not_sent_once_more(cpo, emsp, monkeypatch):
+    """A second POST could become a second CDR."""
+    cpo.post("receiver/cdrs", examples.cdr())
+    outbox.expand()
+    before_the_socket(monkeypatch, Stopped(monkeypatch, emsp))
+
+    lanes.drain(emsp.platform.pk)
+
+    assert states() == [("DELIVERED", 1)]
 
 
 def test_a_worker_that_stood_still_at_the_end_of_its_slice_takes_nothing_back_from_the_next(
@@ -148,7 +225,7 @@ def test_a_worker_that_stood_still_at_the_end_of_its_slice_takes_nothing_back_fr
     monkeypatch.setattr(lanes, "flush", flush)
     lanes.drain(emsp.platform.pk)
 
-    assert states() == [("SENDING", 0)] * 3
+    assert states() == [("SENDING", 0)] * 3 + [("PENDING", 0)]
 
 
 @pytest.mark.parametrize("lost", [{"holder": "another"}, {"held_until": datetime(2026, 3, 1, tzinfo=UTC)}])
