@@ -8,9 +8,10 @@ from django.contrib import admin
 from django.db.models import Model
 from django.urls import NoReverseMatch, reverse
 
-from ocpi_hub.exchange.journeys import comparisons
+from ocpi_hub.exchange.journeys import comparisons, endings
 from ocpi_hub.exchange.journeys import journeywords as words
 from ocpi_hub.exchange.journeys.comparisons import Comparison
+from ocpi_hub.exchange.journeys.endings import Ending, Journeys
 from ocpi_hub.exchange.journeys.journey import Journey, Step, in_names, platforms
 from ocpi_hub.exchange.journeys.journeywords import Said, Tone
 from ocpi_hub.journal import searching
@@ -80,20 +81,19 @@ def entries(correlation_ids: list[str]) -> list[Entry]:
     """In their order; one line for each."""
     found = searching.heads(correlation_ids)
     names = platforms(hop for hops in found.values() for hop in hops)
-    return [_entry(correlation_id, hops, names) for correlation_id, hops in found.items() if hops]
+    ended = endings.endings(Journeys.of(found, names))
+    return [
+        _entry(correlation_id, hops, names, ended[correlation_id])
+        for correlation_id, hops in found.items()
+        if hops
+    ]
 
 
-def _entry(correlation_id: str, hops: list[Hop], names: dict[int, str]) -> Entry:
+def _entry(correlation_id: str, hops: list[Hop], names: dict[int, str], ending: Ending) -> Entry:
     first = hops[0]
     mask = masker({value for hop in hops for value in (*in_names(hop), *private_values(path=hop.url))})
-    bad = [hop for hop in hops if not words.is_good(hop)]
-    shown = bad[-1] if bad else hops[-1]
-    outcome = words.outcome_of(shown)
-    if bad and shown is not first:
-        outcome = f"{words.who_of(shown, names)}: {outcome}"
-    tone = Tone.BAD if bad else Tone.GOOD
     who, text = words.who_of(first, names), mask(words.text_of(first))
-    return Entry(correlation_id, at_of(first.at), who, text, mask(outcome), tone, len(hops))
+    return Entry(correlation_id, at_of(first.at), who, text, mask(ending.text), ending.tone, len(hops))
 
 
 # -------------------------------------------------------------------------------------------- one journey

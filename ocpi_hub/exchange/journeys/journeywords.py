@@ -9,9 +9,11 @@ from ocpi_hub.exchange.models import Attempt, Callback, Delivery, Message
 from ocpi_hub.exchange.routing import hub_party
 from ocpi_hub.journal.differences import parsed
 from ocpi_hub.journal.models import Hop
+from ocpi_hub.logs import on_one_line
 
 HUB = "hub"
 WITH_RESULTS = ("commands", "chargingprofiles")
+LONGEST_VERDICT = 40  # characters: those of the specification are words
 
 
 class Tone(StrEnum):
@@ -38,13 +40,28 @@ def moment(at: datetime) -> str:
 def of_hop(hop: Hop, names: dict[int, str], attempt: Attempt | None = None) -> Said:
     good = is_good(hop)
     what = "came in" if hop.direction == Hop.Direction.IN else "went out"
-    outcome = outcome_of(hop) if good else _what_is_wrong(hop, attempt)
+    outcome = _what_was_decided(hop) if good else _what_is_wrong(hop, attempt)
     tone = Tone.GOOD if good else Tone.BAD
     return Said(what, who_of(hop, names), text_of(hop), outcome, tone, hop.milliseconds)
 
 
 def text_of(hop: Hop) -> str:
     return f"{hop.method} {place_of(hop.url)}"
+
+
+def _what_was_decided(hop: Hop) -> str:
+    verdict = verdict_in(hop.answer_body) if hop.method == "POST" else ""
+    return f"{outcome_of(hop)}: {verdict}" if verdict else outcome_of(hop)
+
+
+def verdict_in(answer: str) -> str:
+    """What a question was answered with, such as ALLOWED or ACCEPTED; empty where nothing was asked."""
+    document = parsed(answer)
+    data = document.get("data") if isinstance(document, dict) else None
+    if not isinstance(data, dict):
+        return ""
+    verdict = data.get("allowed") or data.get("result")
+    return on_one_line(verdict[:LONGEST_VERDICT]) if isinstance(verdict, str) else ""
 
 
 def _what_is_wrong(hop: Hop, attempt: Attempt | None) -> str:
@@ -155,6 +172,7 @@ _TOLD = {
     Delivery.State.FAILED: lambda delivery: (
         f"given up{_when(delivery)}, {_tries(delivery)}: {delivery.reason}"
     ),
+    Delivery.State.DISCARDED: lambda delivery: f"not sent{_when(delivery)}: {delivery.reason}",
 }
 _TONES = {
     Delivery.State.PENDING: Tone.WAITING,
@@ -162,6 +180,7 @@ _TONES = {
     Delivery.State.DELIVERED: Tone.GOOD,
     Delivery.State.ABSORBED: Tone.PLAIN,
     Delivery.State.FAILED: Tone.BAD,
+    Delivery.State.DISCARDED: Tone.PLAIN,
 }
 
 

@@ -224,14 +224,18 @@ def test_what_names_a_driver_is_masked_where_it_is_base64(cpo, emsp):
     assert '"authorized_by": "Basic Y2FyZD***"' in masked
 
 
-def test_a_list_of_journeys_is_masked_as_well(cpo, emsp):
+def test_a_list_of_journeys_is_masked_as_well(cpo, emsp, deliver):
+    cpo.answers.append(lambda request: enveloped(status_code=3000, http_status=500))
     emsp.put(f"receiver/tokens/DE/MSP/{UID}", examples.token(), **IDS)
+    deliver()
+    Delivery.objects.update(reason=f"HTTP 500, 3000: what is {UID}?")
     background.flush()
 
     (entry,) = journeypages.entries(["c1"])
 
     assert entry.text == "PUT receiver/tokens/DE/MSP/***"
-    assert (entry.outcome, entry.who, entry.hops, entry.tone) == ("HTTP 201, 1000", "DE*MSP → hub", 1, "good")
+    assert entry.outcome == "waiting for NL*ABC: HTTP 500, 3000: what is ***?"
+    assert (entry.who, entry.hops) == ("DE*MSP → hub", 2)
 
 
 # -------------------------------------------------------------------------------------- without the journal
