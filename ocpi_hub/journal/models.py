@@ -48,6 +48,9 @@ class Hop(models.Model):
     above_budget = models.BooleanField(
         default=False, help_text="bodies are not kept: their platform's were above HUB_JOURNAL_MB in a minute"
     )
+    is_check = models.BooleanField(
+        default=False, help_text="the hub asks by itself: whether a partner is there, or holds what it got"
+    )
     failure = models.TextField(help_text="why there was no answer")
     milliseconds = models.IntegerField()
     request_id = models.CharField(max_length=255)

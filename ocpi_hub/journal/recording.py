@@ -39,6 +39,7 @@ REQUEST_HEADERS = {
 }
 
 _delivery: ContextVar[int | None] = ContextVar("delivery", default=None)
+_is_check: ContextVar[bool] = ContextVar("is_check", default=False)
 
 writer: Writer[Seen] = Writer(
     "journal", writing.write, most=20_000, weight=Seen.weight, most_weight=MOST_WAITING
@@ -53,6 +54,16 @@ def of_delivery(delivery_id: int) -> Iterator[None]:
         yield
     finally:
         _delivery.reset(mark)
+
+
+@contextmanager
+def checking() -> Iterator[None]:
+    """What goes out meanwhile is a check of the hub's own: whether a partner is there, or holds what it got."""
+    mark = _is_check.set(True)
+    try:
+        yield
+    finally:
+        _is_check.reset(mark)
 
 
 def came_in(
@@ -174,6 +185,7 @@ class Watch:
             seconds=call.seconds,
             ids=call.ids,
             delivery_id=_delivery.get(),
+            is_check=_is_check.get(),
             secrets=self.secrets,
         )
 

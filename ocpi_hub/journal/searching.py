@@ -144,11 +144,26 @@ def _star(owner: str) -> str:
 
 # -------------------------------------------------------------------------------------------------- finding
 def found(
-    wanted: Understood, partner: Party | None = None, span: Span = EVER, most: int = MOST_JOURNEYS
+    wanted: Understood,
+    partner: Party | None = None,
+    span: Span = EVER,
+    *,
+    checks: bool = False,
+    most: int = MOST_JOURNEYS,
 ) -> list[str]:
-    """The correlation ids of journeys, the latest first."""
+    """The correlation ids of journeys, the latest first.
+
+    The hub's own checks come every night and for every object, so they are left out, unless there is nothing else.
+    """
+    hops = matching(wanted, partner)
+    if checks:
+        return _latest(hops, span, most)
+    return _latest(hops.filter(is_check=False), span, most) or _latest(hops, span, most)
+
+
+def _latest(found: QuerySet[Hop], span: Span, most: int) -> list[str]:
     ids: dict[str, None] = {}
-    for hops in _slices(matching(wanted, partner), span):
+    for hops in _slices(found, span):
         for correlation_id in hops.order_by("-at").values_list("correlation_id", flat=True)[:MOST_LOOKED_AT]:
             ids[correlation_id] = None
             if len(ids) == most:

@@ -30,6 +30,7 @@ class Seen(NamedTuple):
     ids: MessageIDs
     delivery_id: int | None
     secrets: tuple[str, ...] = ()  # besides those in its bodies
+    is_check: bool = False  # nobody sent anything: the hub asks by itself
     longest: int = LONGEST_BODY  # bytes of each body that are kept; 0: there is no room for them
 
     def weight(self) -> int:

@@ -38,6 +38,7 @@ class Row(msgspec.Struct):
     url: str
     remote: str
     above_budget: bool
+    is_check: bool
     request_headers: dict[str, str]
     request_body: str
     request_size: int
@@ -91,6 +92,7 @@ def row_of(seen: Seen, theirs: Theirs) -> Row:
         url=kept(seen.url),
         remote=_text(seen.remote),
         above_budget=not seen.longest,
+        is_check=seen.is_check,
         request_headers={name: kept(value)[:LONGEST_HEADER] for name, value in seen.headers.items()},
         request_body=kept(request),
         request_size=seen.request_size,

@@ -15,6 +15,7 @@ from ocpi_hub.exchange.calls.verdicts import retry_after
 from ocpi_hub.exchange.deliveries import lanebreaker, receiverurls
 from ocpi_hub.exchange.models import Lane
 from ocpi_hub.exchange.objects.ownedobject import OwnedObject
+from ocpi_hub.journal import recording
 from ocpi_hub.partners.models import Endpoint, Platform, Status
 from ocpi_hub.partners.secrets import UnreadableSecret
 from ocpi_hub.proof.content import Unreadable, difference
@@ -179,4 +180,5 @@ class Visit:
     def _get(self, client: PlatformClient, row: OwnedObject, url: str) -> Answer:
         routing = Routing(to=PartyRef.parse(row.audience), sender=row.own_address.owner)
         seconds = min(self.platform.seconds_to_answer, settings.HUB_TOTAL_TIMEOUT)
-        return client.request("GET", url, ids=MessageIDs.new(), routing=routing, total_timeout=seconds)
+        with recording.checking():
+            return client.request("GET", url, ids=MessageIDs.new(), routing=routing, total_timeout=seconds)

@@ -131,6 +131,18 @@ def test_a_result_belongs_to_its_request_under_whatever_correlation_id_it_comes(
     assert address.rpartition("/")[2] not in stored
 
 
+def test_the_hubs_own_checks_are_left_out_unless_they_are_asked_for_or_there_is_nothing_else(cpo):
+    for number in range(3):
+        cpo.get(S1, **of(f"c{number}"))
+    background.flush()
+    Hop.objects.exclude(correlation_id="c0").update(is_check=True)
+
+    assert found(understood("S1")) == ["c0"]
+    assert found(understood("S1"), most=1) == ["c0"]
+    assert found(understood("S1"), checks=True) == ["c2", "c1", "c0"]
+    assert found(understood("correlation:c1")) == ["c1"]
+
+
 # ------------------------------------------------------------------------------------------- by the indexes
 @pytest.fixture
 def many(cpo):

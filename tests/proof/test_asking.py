@@ -8,8 +8,10 @@ import pytest
 from django.utils import timezone
 
 from cdrs.models import CDR
+from ocpi_hub import background
 from ocpi_hub.errorreports.models import ErrorReport
 from ocpi_hub.exchange.models import Delivery, Lane
+from ocpi_hub.journal.models import Hop
 from ocpi_hub.partners.models import Platform, Status
 from ocpi_hub.proof import asking, runs, stages
 from ocpi_hub.proof.models import Asking, Gap, Reconciliation, Run
@@ -49,6 +51,16 @@ def test_a_url_in_the_body_will_do_and_none_takes_no_earlier_one_away(cpo, emsp,
     send_cdrs("CDR1")
 
     assert CDR.objects.get().receiver_url == "https://msp.example/body/1"
+
+
+def test_what_is_asked_is_in_the_journal_as_a_check_of_the_hub(emsp, held, send_cdrs, reconcile):
+    send_cdrs("CDR1")
+    reconcile(emsp)
+    background.flush()
+
+    noted = set(Hop.objects.values_list("direction", "method", "is_check"))
+
+    assert noted == {("IN", "POST", False), ("OUT", "POST", False), ("OUT", "GET", True)}
 
 
 def test_every_cdr_is_asked_for_at_its_url_with_both_parties_named(emsp, held, send_cdrs, reconcile):

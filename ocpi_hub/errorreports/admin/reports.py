@@ -79,8 +79,8 @@ class ErrorReportAdmin(ReadOnlyAdmin):
     action_form = ActionWithNote
     actions = ["acknowledge", "resolve"]
     fieldsets = [
-        (None, {"fields": ["partner", "module", "newest_text", "seen", "in_state"]}),
-        ("What it means, and what to do", {"fields": ["meaning", "who", "action", "since_then"]}),
+        (None, {"fields": ["partner", "module", "newest_text", "seen", "since_then", "in_state"]}),
+        ("What it means, and what to do", {"fields": ["meaning", "who", "action"]}),
         ("The newest failure", {"fields": ["called", "answered", "sent", "came_back", "ids"]}),
         ("Single failures, the newest first", {"fields": ["kept"]}),
     ]

@@ -59,6 +59,12 @@ class JourneyForm(forms.Form):
     partner = PartyField(required=False, help_text="Only what this party sent or was sent.")
     since = forms.DateTimeField(required=False, help_text="UTC, such as 2026-03-01 07:00; may be left out.")
     until = forms.DateTimeField(required=False)
+    checks = forms.BooleanField(
+        required=False,
+        label="With the hub's own checks",
+        help_text="Whether a partner is there, and whether it still holds what it acknowledged. They are left out"
+        " unless you ask for them, or nothing else is found.",
+    )
 
     def clean_q(self) -> Understood:
         try:
@@ -76,7 +82,7 @@ class JourneyForm(forms.Form):
     @property
     def asks(self) -> bool:
         """Whether anything at all is asked for."""
-        return any(self.data.get(name) for name in self.fields)
+        return any(self.data.get(name) for name in self.fields if name != "checks")
 
 
 class Found(NamedTuple):
@@ -115,7 +121,7 @@ def journey(request: HttpRequest) -> HttpResponse:
 def _found(form: JourneyForm, clear: bool, user: Any) -> Found:
     wanted: Understood = form.cleaned_data["q"]
     span = Span(form.cleaned_data["since"], form.cleaned_data["until"])
-    ids = searching.found(wanted, form.cleaned_data["partner"], span)
+    ids = searching.found(wanted, form.cleaned_data["partner"], span, checks=form.cleaned_data["checks"])
     ids = ids or journeys.outside_the_journal(form.data.get("q", ""))
     if len(ids) == 1:
         told = journeys.journey(ids[0])

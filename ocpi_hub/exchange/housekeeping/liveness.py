@@ -30,6 +30,7 @@ from ocpi_hub.exchange.calls.causes import SECRET_UNREADABLE
 from ocpi_hub.exchange.calls.presence import MOST_MISSED
 from ocpi_hub.exchange.calls.verdicts import describe, jitter
 from ocpi_hub.exchange.deliveries import lanebreaker
+from ocpi_hub.journal import recording
 from ocpi_hub.logs import current_ids
 from ocpi_hub.partners.models import Platform, Status
 from ocpi_hub.partners.secrets import UnreadableSecret
@@ -150,7 +151,8 @@ def _call(platform: Platform, ids: MessageIDs) -> Sign:
     token, client = platform.token, transports.client_for(platform)
     transports.release_connection()
     try:
-        answer = client.request("GET", platform.versions_url, ids=ids, total_timeout=CALL_TIMEOUT)
+        with recording.checking():
+            answer = client.request("GET", platform.versions_url, ids=ids, total_timeout=CALL_TIMEOUT)
     except CallFailed as failure:
         return Sign(False, str(failure))
     return sign_of(answer, token)

@@ -100,6 +100,17 @@ def test_several_are_listed_and_lead_on(operator, cpo, emsp):
     assert "<h2>Journey c 1</h2>" in page(operator, q="correlation:c 1")
 
 
+def test_checks_of_the_hub_are_listed_for_who_asks_for_them(operator, cpo, emsp):
+    for name in ("c1", "c2", "c3"):
+        cpo.get(S1, **{"X-Correlation-ID": name})
+    background.flush()
+    Hop.objects.filter(correlation_id="c3").update(is_check=True)
+
+    assert "2 journeys." in page(operator, q="S1")
+    assert "3 journeys." in page(operator, q="S1", checks="on")
+    assert "Understood as" not in page(operator, checks="on")
+
+
 def test_what_differs_is_marked(operator, cpo, emsp, deliver):
     cpo.put(S1, examples.session(id="S1", last_updated="2026-03-01T09:00:00+01:00"), **IDS)
     outbox.expand()

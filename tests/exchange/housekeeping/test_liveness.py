@@ -6,12 +6,14 @@ import httpx
 import pytest
 from django.utils import timezone
 
+from ocpi_hub import background
 from ocpi_hub.exchange.calls import transports
 from ocpi_hub.exchange.deliveries import lanebreaker, outcomes
 from ocpi_hub.exchange.housekeeping import liveness
 from ocpi_hub.exchange.housekeeping.liveness import Finding, Watched, after
 from ocpi_hub.exchange.messages import outbox
 from ocpi_hub.exchange.models import Delivery, Lane, PullPlan
+from ocpi_hub.journal.models import Hop
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol.client import Answer
 from tests import examples
@@ -466,3 +468,10 @@ def test_a_call_of_an_offline_partner_has_it_asked_at_once_and_brings_it_back_on
     state(cpo, next_probe_at=timezone.now())
     ask_all()
     assert now_is(cpo) == "CONNECTED"
+
+
+def test_what_it_asks_is_in_the_journal_as_a_check_of_the_hub(emsp):
+    liveness.ask(emsp.platform.pk, NOW)
+    background.flush()
+
+    assert list(Hop.objects.values_list("url", "is_check")) == [("https://msp.example/versions", True)]

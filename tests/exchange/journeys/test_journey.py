@@ -304,6 +304,11 @@ def test_several_are_listed_with_the_command_for_each(cpo, emsp):
     assert [entry["correlation_id"] for entry in json.loads(printed("S1", "--json"))] == ["c2", "c1"]
     assert printed("S1", "--party", "NL-ABC", "--since", "2026-03-01") == printed("S1")
 
+    Hop.objects.filter(correlation_id="c2").update(is_check=True)
+
+    assert printed("S1").startswith("c1: ")
+    assert len(printed("S1", "--checks").splitlines()) == 4
+
 
 @pytest.mark.parametrize(
     ("arguments", "said"),

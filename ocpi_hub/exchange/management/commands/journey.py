@@ -31,6 +31,11 @@ class Command(BaseCommand):
         parser.add_argument("--party", metavar="NL-ABC", help="only what this party sent or was sent")
         parser.add_argument("--since", metavar="2026-03-01T07:00", help="UTC")
         parser.add_argument("--until", metavar="2026-03-01T08:00", help="UTC")
+        parser.add_argument(
+            "--checks",
+            action="store_true",
+            help="list the hub's own checks as well: whether a partner is there, and holds what it got",
+        )
         parser.add_argument("--bodies", action="store_true", help="with headers and bodies")
         parser.add_argument(
             "--clear", metavar="WHAT-FOR", help="show what names a driver; that you looked is written down"
@@ -44,7 +49,9 @@ class Command(BaseCommand):
             span = Span(moment(options["since"]), moment(options["until"]))
         except ValueError as error:
             raise CommandError(str(error)) from error
-        ids = searching.found(wanted, party, span) or journeys.outside_the_journal(options["id"])
+        ids = searching.found(wanted, party, span, checks=options["checks"]) or journeys.outside_the_journal(
+            options["id"]
+        )
         if not ids:
             raise CommandError(f"nothing found; understood as {wanted.said}")
         if len(ids) > 1:
