@@ -5,6 +5,7 @@ driver's token, or stay as they are, and why. A system check walks all columns t
 no new one is forgotten. Erasing goes table by table and batch by batch; whoever runs it again finishes what was left.
 """
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from typing import Any, NamedTuple
@@ -12,11 +13,11 @@ from typing import Any, NamedTuple
 from django.apps import apps
 from django.contrib.postgres.fields import ArrayField
 from django.db import models, transaction
-from django.db.models import GeneratedField, Model, Q, QuerySet, TextField
+from django.db.models import Case, GeneratedField, Model, Q, QuerySet, TextField, When
 from django.db.models.functions import Cast
 
 from ocpi_hub.mentions import Form, spelled
-from ocpi_hub.pseudonyms import Driver, owners_named, with_pseudonym
+from ocpi_hub.pseudonyms import Driver, like_a_word, owners_named, with_pseudonym
 
 BATCH = 500  # rows changed in one transaction
 SHORTEST_NAME = 36  # characters of the shortest column that a token's uid fits into whatever it is
@@ -37,6 +38,9 @@ class Holding(NamedTuple):
     why: str
     columns: dict[str, Form]
     rows: Callable[[Driver], Q] | None = None  # which rows; without it those that name the driver
+    about: Callable[[Driver], Q] | None = (
+        None  # which rows are about the driver, though no column names the token
+    )
     parties: tuple[
         str, ...
     ] = ()  # columns with the keys of parties, one of which may be the token's provider
@@ -54,10 +58,17 @@ class Finding(NamedTuple):
     rows: int
     waiting: int = 0
     unclear: int = 0  # besides: rows that may name another provider's token of the same uid, and are left
+    alike: int = (
+        0  # rows with a word in a text that is a short or common uid, and that nothing says to be one
+    )
 
     @property
     def left(self) -> int:
         return self.waiting + self.unclear
+
+    @property
+    def is_anything(self) -> bool:
+        return bool(self.rows or self.unclear or self.alike)
 
 
 class Plan(NamedTuple):
@@ -119,7 +130,7 @@ def plan(driver: Driver) -> Plan:
     findings = [_look(holding, driver) for holding in _holdings]
     notes = [text for note in _notes for text in note(driver)]
     in_order = sorted(
-        (found for found in findings if found.rows or found.unclear),
+        (found for found in findings if found.is_anything),
         key=lambda found: [*Fate].index(found.holding.fate),
     )
     return Plan(driver, in_order, notes)
@@ -130,54 +141,71 @@ def erase(driver: Driver, progress: Callable[[Finding], object] = lambda found: 
     done = []
     for holding in _holdings:
         found = _erase(holding, driver)
-        if found.rows or found.unclear:
+        if found.is_anything:
             done.append(found)
             progress(found)
     return done
 
 
+class Found(NamedTuple):
+    """Rows that are about the driver, each with its day if the table has days; and how many may be."""
+
+    rows: dict[Any, Any]
+    unclear: int = 0
+    alike: int = 0
+
+
 def _look(holding: Holding, driver: Driver) -> Finding:
-    found, unclear = _found(holding, driver)
-    return Finding(holding, len(found), len(_waiting(holding, list(found))), unclear)
+    found = _found(holding, driver)
+    return Finding(
+        holding, len(found.rows), len(_waiting(holding, list(found.rows))), found.unclear, found.alike
+    )
 
 
 def _erase(holding: Holding, driver: Driver) -> Finding:
-    found, unclear = _found(holding, driver)
-    waiting = _waiting(holding, list(found)) if holding.fate is not Fate.KEPT else set()
-    free = [pk for pk in found if pk not in waiting]
+    found = _found(holding, driver)
+    rows = found.rows
+    waiting = _waiting(holding, list(rows)) if holding.fate is not Fate.KEPT else set()
+    free = [pk for pk in rows if pk not in waiting]
     for start in range(0, len(free), BATCH):
         batch = free[start : start + BATCH]
         if holding.fate is Fate.DELETED:
             _delete(holding, batch)
         elif holding.fate is Fate.REPLACED:
-            _replace(holding, driver, {pk: found[pk] for pk in batch})
-    return Finding(holding, len(found), len(waiting), unclear)
+            _replace(holding, driver, {pk: rows[pk] for pk in batch})
+    return Finding(holding, len(rows), len(waiting), found.unclear, found.alike)
 
 
-def _found(holding: Holding, driver: Driver) -> tuple[dict[Any, Any], int]:
-    """The rows that are about the driver, each with its day if the table has days, in one reading of the table.
-
-    And how many may be about somebody else just as well.
-    """
+def _found(holding: Holding, driver: Driver) -> Found:
+    """In one reading of the table."""
     if holding.rows and holding.fate is not Fate.REPLACED:
-        return dict.fromkeys(_rows(holding).filter(holding.rows(driver)).values_list("pk", flat=True)), 0
+        rows = _rows(holding).filter(holding.rows(driver)).values_list("pk", flat=True)
+        return Found(dict.fromkeys(rows))
     rows = _naming(holding, driver)
     if holding.rows:
         rows = rows.filter(holding.rows(driver))
     days = [holding.day] if holding.day else []
-    found, unclear = {}, 0
+    found, unclear, alike = {}, 0, 0
     for row in rows.only("pk", *days, *holding.parties, *holding.columns).iterator(1000):
-        if _changes(holding, driver, row):
+        if changes := _changes(holding, driver, row):
             found[row.pk] = getattr(row, holding.day) if days else None
         elif _whose(holding, driver, row) is Whose.UNCLEAR:
             unclear += 1
-    return (dict(sorted(found.items(), key=lambda item: item[1])) if days else found), unclear
+            continue
+        alike += _has_a_word_alike(holding, driver, row, changes)
+    return Found(dict(sorted(found.items(), key=lambda item: item[1])) if days else found, unclear, alike)
 
 
 def _rows(holding: Holding) -> QuerySet[Any]:
     model: Any = apps.get_model(holding.model)
     rows: QuerySet[Any] = model._default_manager.order_by()
     return rows
+
+
+def _marked(holding: Holding, driver: Driver) -> QuerySet[Any]:
+    """All rows, each with what the table can say of whether it is about the driver."""
+    about = holding.about(driver) if holding.about else Q(pk__in=[])
+    return _rows(holding).annotate(is_about=Case(When(about, then=True), default=False))
 
 
 def _naming(holding: Holding, driver: Driver) -> QuerySet[Any]:
@@ -188,7 +216,7 @@ def _naming(holding: Holding, driver: Driver) -> QuerySet[Any]:
         # PostgreSQL is faster with a pattern for each than with one for all.
         for name in driver.names:
             wanted |= Q(**{f"{column}__iregex": spelled(name)})
-    return _rows(holding).annotate(**as_text).filter(wanted)
+    return _marked(holding, driver).annotate(**as_text).filter(wanted)
 
 
 def _waiting(holding: Holding, ids: list[Any]) -> set[Any]:
@@ -209,7 +237,8 @@ def _delete(holding: Holding, ids: list[Any]) -> None:
 def _replace(holding: Holding, driver: Driver, found: dict[Any, Any]) -> None:
     rows = _rows(holding)
     with transaction.atomic():
-        for row in rows.filter(_at(holding, found)).order_by("pk").select_for_update(of=("self",)):
+        locked = _marked(holding, driver).order_by("pk").select_for_update(of=("self",))
+        for row in locked.filter(_at(holding, found)):
             if changes := _changes(holding, driver, row):
                 more = holding.besides(row) if holding.besides else {}
                 rows.filter(_at(holding, {row.pk: found[row.pk]})).update(**changes, **more)
@@ -225,11 +254,35 @@ def _changes(holding: Holding, driver: Driver, row: Model) -> dict[str, object]:
     """The columns as they are to be, of those that name the driver."""
     found = {}
     unsaid = _whose(holding, driver, row) is Whose.THE_DRIVERS
+    about = unsaid and _is_about(holding, driver, row)
     for column, form in holding.columns.items():
         value = getattr(row, column)
-        if value and (new := with_pseudonym(value, driver, form, unsaid)) != value:
+        if value and (new := with_pseudonym(value, driver, form, unsaid, anywhere=about)) != value:
             found[column] = new
     return found
+
+
+def _is_about(holding: Holding, driver: Driver, row: Any) -> bool:
+    """Whether more than a text that has a word like its uid says that a row is about the driver's token."""
+    if row.is_about:
+        return True
+    named = {
+        owner
+        for column, form in holding.columns.items()
+        if form is not Form.TEXT and (value := getattr(row, column))
+        for owner in owners_named(value, driver, form)
+    }
+    return bool(named & {"", driver.owner})
+
+
+def _has_a_word_alike(holding: Holding, driver: Driver, row: Any, changes: dict[str, object]) -> bool:
+    """Whether a text has such a word, and keeps it."""
+    texts = [column for column, form in holding.columns.items() if form is Form.TEXT]
+    return any(
+        like_a_word(text if isinstance(text, str) else json.dumps(text), driver)
+        for column in texts
+        if (text := changes.get(column, getattr(row, column)))
+    )
 
 
 class Whose(Enum):

@@ -31,24 +31,47 @@ class Mention(NamedTuple):
 
 
 NO_TOKEN = "no token"  # noqa: S105  # no secret; in place of an owner: the same uid, of a charger
-DISTINCT = 5  # characters; a shorter name in a text is one only where the text says so
+# A name of so many letters and digits is that of nothing else; a shorter one, or a word, may mean anything.
+LONG, MIXED, NUMBER = 16, 8, 10
 
 # In an object a short uid is a number like any other, and means something else in other fields.
 FIELDS = ("uid", "token_uid", "contract_id", "visual_number", "auth_id")
-_OF_AN_EVSE = {"connectors", "evse_id", "capabilities", "physical_reference", "floor_level"}
+EVSES = "evses"
+_OF_AN_EVSE = {EVSES, "connectors", "evse_id", "capabilities", "physical_reference", "floor_level"}
 
 
-def mentions(text: str, names: Iterable[str], form: Form, providers: Iterable[str] = ()) -> list[Mention]:
-    """In order. Some parties are known to be providers: before a uid they name its owner wherever they stand."""
+def is_distinct(name: str) -> bool:
+    """Whether a text that has it as a word means a driver by it, whatever it is about: unlike CARD or 1234."""
+    letters, digits = sum(map(str.isalpha, name)), sum(map(str.isdigit, name))
+    if not letters:
+        return digits >= NUMBER
+    return letters + digits >= LONG or "@" in name or (letters + digits >= MIXED and digits >= 2)
+
+
+def mentions(
+    text: str, names: Iterable[str], form: Form, providers: Iterable[str] = (), *, anywhere: bool = False
+) -> list[Mention]:
+    """In order. Some parties are known to be providers: before a uid they name its owner wherever they stand.
+
+    `anywhere` is for texts that are about the driver: there a name that is no distinct one is found as any word, and
+    elsewhere only where the text says that it is a token's.
+    """
     wanted = tuple(sorted(set(names)))
     if form is Form.VALUE:
         return [Mention(0, len(text), "")] if text.strip().upper() in _upper(wanted) else []
     found = list(_in_objects(text, _upper(wanted))) if form in (Form.JSON, Form.TEXT) else []
-    for match in _pattern(wanted, form).finditer(text):
+    for match in _pattern(wanted, form, anywhere).finditer(text):
         start, end = match.span(match.lastgroup or 0)
+        if match.lastgroup == "told" and not anywhere and _is_a_word(text[start:end], wanted):
+            continue
         if not any(one.start < end and start < one.end for one in found):
             found.append(Mention(start, end, _owner_before(text[max(0, start - 200) : start], providers)))
     return sorted(found)
+
+
+def _is_a_word(found: str, names: tuple[str, ...]) -> bool:
+    """As in "no such card": a token CARD is spelled as it is, or in capitals, where it is one."""
+    return found.isalpha() and found.islower() and found not in names
 
 
 def _upper(names: tuple[str, ...]) -> set[str]:
@@ -100,7 +123,7 @@ _SLASH, _QUOTE = spelled("/"), spelled('"')
 _SEGMENT = rf"(?:[^/?#\s\"\\]|{_ESCAPE}u[0-9a-f]{{4}}){{1,200}}?"
 _PATH = f"{_SLASH}{spelled('tokens')}{_SLASH}(?:{_SEGMENT}{_SLASH}){{0,2}}"
 _FIELD = rf"{_QUOTE}{_any_of(FIELDS)}{_QUOTE}\s*:\s*{_QUOTE}\s*"
-_NAMED = r"\b(?:uid|token|card|contract)\W{1,3}|token:[a-z]{2}/[a-z0-9]{3}/"
+_NAMED = r"(?:\b(?:uid|token|card|contract)\W{1,3}|token:[a-z]{2}/[a-z0-9]{3}/)"
 _CHARACTER = rf"(?:{_ESCAPE}u[0-9a-f]{{4}}|{_PERCENT}[0-9a-f]{{2}}|[a-z0-9])"
 _PARTY_BEFORE = re.compile(
     rf"(?:(?P<sure>{_SLASH}{spelled('tokens')}{_SLASH}|{spelled('token:')})|{_BEGINS})"
@@ -110,16 +133,16 @@ _PARTY_BEFORE = re.compile(
 
 
 @lru_cache(maxsize=100)
-def _pattern(names: tuple[str, ...], form: Form) -> re.Pattern[str]:
+def _pattern(names: tuple[str, ...], form: Form, anywhere: bool = False) -> re.Pattern[str]:
     """With a group of the name alone."""
     name, in_path = _any_of(names), f"{_PATH}(?P<segment>{_any_of(names)}){_ENDS_SEGMENT}"
-    distinct = [name for name in names if len(name) >= DISTINCT]
+    words = [name for name in names if anywhere or is_distinct(name)]
     pattern = {
         Form.ADDRESS: in_path,
         Form.JSON: rf"{in_path}|{_FIELD}(?P<value>{name})(?=\s*(?:{_QUOTE}|$))",
         Form.NAME: rf"^(?:(?:token|contract):(?:[^/]+/[^/]+/)?)?(?P<whole>{name})$",
-        Form.TEXT: f"(?:{_NAMED}|{_PATH}|{_FIELD})(?P<said>{name}){_ENDS}"
-        + (f"|{_BEGINS}(?P<anywhere>{_any_of(distinct)}){_ENDS}" if distinct else ""),
+        Form.TEXT: f"(?:{_PATH}|{_FIELD})(?P<said>{name}){_ENDS}|{_NAMED}(?P<told>{name}){_ENDS}"
+        + (f"|{_BEGINS}(?P<anywhere>{_any_of(words)}){_ENDS}" if words else ""),
     }[form]
     return re.compile(pattern, re.IGNORECASE)
 
@@ -145,10 +168,15 @@ class _Value(NamedTuple):
 def _in_objects(text: str, names: set[str]) -> Iterator[Mention]:
     """By the fields of JSON, also of what stands in the midst of a text, or is cut."""
     holders: list[dict[str, _Value]] = [{}]
+    below: list[str] = []  # the fields that hold what is open
     last = key = ""
     for found in _JSON.finditer(text):
+        if found[0] in "{[":
+            below.append(key or (below[-1] if below else ""))
+        elif found[0] in "}]":
+            del below[-1:]
         if found[0] == "{":
-            holders.append({})
+            holders.append({EVSES: _Value("", 0, 0, "")} if below[-1] == EVSES else {})
             key = ""
         elif found[0] == "}":
             yield from _of_token(holders.pop(), names)

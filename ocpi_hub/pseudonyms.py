@@ -3,7 +3,7 @@
 import json
 from typing import Any, NamedTuple
 
-from ocpi_hub.mentions import NO_TOKEN, Form, mentions
+from ocpi_hub.mentions import NO_TOKEN, Form, is_distinct, mentions
 from ocpi_hub.partners import secrets
 
 ERASED = "ERASED-"  # how pseudonyms begin
@@ -47,19 +47,40 @@ def owners_named(value: Any, driver: Driver, form: Form) -> set[str]:
     return {one.owner for one in mentions(text, driver.names, form, driver.providers)} - {NO_TOKEN}
 
 
-def with_pseudonym(value: Any, driver: Driver, form: Form, unsaid: bool = True) -> Any:
+def with_pseudonym(
+    value: Any, driver: Driver, form: Form, unsaid: bool = True, *, anywhere: bool = False
+) -> Any:
     if isinstance(value, str):
-        return without(value, driver, form, unsaid)
+        return without(value, driver, form, unsaid, anywhere=anywhere)
     if isinstance(value, list):
-        return [with_pseudonym(item, driver, form, unsaid) for item in value]
+        bare = form is not Form.NAME or _are_of_the_token(value, driver)
+        return [without(item, driver, form, unsaid) if bare or ":" in item else item for item in value]
     return json.loads(without(json.dumps(value), driver, form, unsaid))
 
 
-def without(text: str, driver: Driver, form: Form, unsaid: bool = True) -> str:
+def _are_of_the_token(names: list[str], driver: Driver) -> bool:
+    """Whether a bare id among these full names is the token's: a Session or a Location may have the same."""
+    kinds = {
+        full.partition(":")[0]
+        for full in names
+        if ":" in full
+        and full.upper().endswith(tuple(f"{end}{name.upper()}" for name in driver.names for end in ":/"))
+    }
+    return bool(kinds) and kinds <= {"token", "contract"}
+
+
+def without(text: str, driver: Driver, form: Form, unsaid: bool = True, *, anywhere: bool = False) -> str:
     """The text with the driver's pseudonym in place of every name, `unsaid` also where it does not say whose it is."""
     pieces, end = [], 0
-    for one in mentions(text, driver.names, form, driver.providers):
+    for one in mentions(text, driver.names, form, driver.providers, anywhere=anywhere):
         if one.owner == driver.owner or (unsaid and not one.owner):
             pieces += [text[end : one.start], one.quote, driver.pseudonym, one.quote]
             end = one.end
     return "".join([*pieces, text[end:]])
+
+
+def like_a_word(text: str, driver: Driver) -> bool:
+    """Whether a word of a text is the same as a name of the driver that may mean anything."""
+    words = [name for name in driver.names if not is_distinct(name)]
+    found = mentions(text, words, Form.TEXT, driver.providers, anywhere=True) if words else []
+    return any(one.owner in ("", driver.owner) for one in found)

@@ -375,6 +375,70 @@ def test_a_contract_of_several_tokens_stays_unless_it_is_named(cpo, emsp, delive
     assert Session.objects.get().contract_id == driver.pseudonym
 
 
+# --------------------------------------------------------------------------------- of a uid that is a word or a number
+OTHERS_TEXTS = {"text": "the card reader of Card Street 5 says CARD", "subject": "NL/ABC/CARD"}
+
+
+@pytest.fixture
+def of_a_card(cpo, emsp, deliver):
+    """The token CARD: it charged, and others have written of cards."""
+    emsp.put("receiver/tokens/DE/MSP/CARD", examples.token(uid="CARD", contract_id="C1", valid=False))
+    cpo.put("receiver/locations/NL/ABC/CARD", examples.location(id="CARD"))
+    token = {**examples.session()["cdr_token"], "uid": "CARD", "contract_id": "C1"}
+    cpo.put("receiver/sessions/NL/ABC/S1", examples.session(id="S1", cdr_token=token, status="COMPLETED"))
+    deliver()
+    background.flush()
+    now = timezone.now()
+    ErrorReport.objects.create(
+        **OTHERS_TEXTS, kind="x", state="OPEN", state_at=now, first_seen_at=now, last_seen_at=now
+    )
+    Delivery.objects.filter(module="sessions").update(reason="HTTP 200, 2001: card is unknown")
+    Delivery.objects.filter(module="locations").update(reason="HTTP 200, 2001: card is no city")
+    Attempt.objects.all().update(outcome="HTTP 200, 2001: CARD")
+    RefusedObject.objects.create(
+        platform=cpo.platform,
+        module="locations",
+        object_key="NL*ABC/LOC7",
+        reason="$.evses[0]: no card there",
+        document='{"id": "LOC7", "evses": [{"uid": "CARD", "status": "AVAILABLE"}]}',
+    )
+    return erasing.driver_named("DE*MSP/CARD")
+
+
+def test_a_uid_that_is_a_word_goes_where_it_is_the_drivers_and_damages_nothing_else(of_a_card):
+    name = of_a_card.pseudonym
+    refused = RefusedObject.objects.values().get()
+    places = Hop.objects.filter(module="locations")
+    before = list(places.order_by("pk").values())
+    assert any("CARD" in hop["refs"] for hop in before)
+
+    row = erasing.erase(of_a_card, "operator")
+
+    assert Session.objects.get().token_uid == name
+    assert Delivery.objects.get(module="sessions").reason == f"HTTP 200, 2001: {name} is unknown"
+    sessions = Delivery.objects.filter(module="sessions").values("pk")
+    assert set(Attempt.objects.filter(delivery_id__in=sessions).values_list("outcome", flat=True)) == {
+        f"HTTP 200, 2001: {name}"
+    }
+    assert not Hop.objects.filter(url__contains="/tokens/DE/MSP/CARD").exists()
+    assert ErrorReport.objects.filter(**OTHERS_TEXTS).count() == 1
+    assert Delivery.objects.get(module="locations").reason == "HTTP 200, 2001: card is no city"
+    assert RefusedObject.objects.values().get() == refused
+    assert list(places.order_by("pk").values()) == before
+    assert row.waiting == 0
+
+
+def test_the_record_says_how_many_texts_were_left_for_a_word_like_the_uid(of_a_card):
+    row = erasing.erase(of_a_card, "operator")
+
+    left = "a word in a text that is spelled like its uid or number, which is short or common: nothing there says"
+    told = {line.partition(":")[0]: line for line in row.result if left in line}
+    assert told.keys() == {
+        "reasons of deliveries", "attempts of deliveries", "refused objects", "error reports",
+    }  # fmt: skip
+    assert "error reports: 0 with a pseudonym now; 1 stays as it is, with a word" in told["error reports"]
+
+
 # ------------------------------------------------------------------------------------- of one of two with this uid
 def of_the_stranger(**fields):
     return examples.token(country_code="FR", party_id="XYZ", contract_id="F1", **fields)

@@ -5,8 +5,8 @@ from urllib.parse import quote
 
 import pytest
 
-from ocpi_hub.mentions import Form, mentions
-from ocpi_hub.pseudonyms import Driver, owners_named, without
+from ocpi_hub.mentions import Form, is_distinct, mentions
+from ocpi_hub.pseudonyms import Driver, owners_named, with_pseudonym, without
 
 DRIVER = Driver("DE*MSP", "PHP/UID/77", ("DE/MSP/C777",), rivals=("FR*XYZ",))
 P = DRIVER.pseudonym
@@ -64,6 +64,73 @@ def test_a_uid_that_was_sent_as_a_number_is_one(number):
 )
 def test_what_is_somebody_elses_stays(form, text):
     assert without(text, DRIVER, form) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "distinct"),
+    [
+        ("04A1B2C3", True),
+        ("1234567890", True),
+        ("DE-MSP-C00000001", True),
+        ("0b7e4d1c-aaaa-bbbb-cccc-dddddddddddd", True),
+        ("jan@a.nl", True),
+        ("CARD", False),
+        ("1234", False),
+        ("20260301", False),
+        ("LOC12", False),
+        ("CONNECTION", False),
+    ],
+)
+def test_a_long_name_is_a_drivers_wherever_it_stands_and_a_word_or_number_is_not(name, distinct):
+    driver, text = Driver("DE*MSP", name), f"of {name}, it was said"
+    erased = text.replace(name, driver.pseudonym)
+
+    assert is_distinct(name) is distinct
+    assert without(text, driver, Form.TEXT) == (erased if distinct else text)
+    assert without(text, driver, Form.TEXT, anywhere=True) == erased
+
+
+@pytest.mark.parametrize(
+    ("uid", "text", "left"),
+    [
+        ("CARD", "no such card: the card reader is off", None),
+        ("CARD", "the token card is gone", None),
+        ("CARD", "PAY BY CARD", None),
+        ("CARD", "CARDS of the CARDIFF site", None),
+        ("CARD", "the token CARD is gone", "the token * is gone"),
+        ("CARD", "PUT /tokens/DE/MSP/CARD: no", "PUT /tokens/DE/MSP/*: no"),
+        ("CARD", 'got {"uid": "card"}', 'got {"uid": "*"}'),
+        ("CARD", "token:DE/MSP/CARD", "token:DE/MSP/*"),
+        ("1234", "after 1234 ms at LOC 1234", None),
+        ("1234", "uid 1234 after 1234 ms", "uid * after 1234 ms"),
+        (
+            "1234",
+            '{"evses": [{"uid": "1234", "status": "AVAILABLE"}], "uid": "1234"}',
+            '{"evses": [{"uid": "1234", "status": "AVAILABLE"}], "uid": "*"}',
+        ),
+    ],
+)
+def test_of_a_uid_that_is_a_word_or_number_a_text_has_to_say_that_it_is_one(uid, text, left):
+    driver = Driver("DE*MSP", uid)
+
+    assert without(text, driver, Form.TEXT) == (left or text).replace("*", driver.pseudonym)
+
+
+@pytest.mark.parametrize(
+    ("names", "left"),
+    [
+        (["token:DE/MSP/1234", "1234"], ["token:DE/MSP/*", "*"]),
+        (["token:1234", "1234", "location:NL/ABC/L1", "L1"], ["token:*", "*", "location:NL/ABC/L1", "L1"]),
+        (["location:NL/ABC/1234", "1234"], ["location:NL/ABC/1234", "1234"]),
+        (["token:DE/MSP/1234", "1234", "evse:1234"], ["token:DE/MSP/*", "1234", "evse:1234"]),
+    ],
+)
+def test_a_bare_id_among_the_names_of_a_request_is_the_tokens_only_if_nothing_else_has_it(names, left):
+    driver = Driver("DE*MSP", "1234")
+
+    erased = with_pseudonym(names, driver, Form.NAME)
+
+    assert erased == [name.replace("*", driver.pseudonym) for name in left]
 
 
 def test_the_parties_of_a_session_are_not_those_of_its_token():

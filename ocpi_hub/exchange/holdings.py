@@ -8,6 +8,22 @@ from ocpi_hub.exchange.objects.ownedobject import owned_models
 from ocpi_hub.mentions import Form
 from ocpi_hub.pseudonyms import Driver
 
+
+def of_their_objects(driver: Driver) -> Q:
+    """Deliveries of the driver's Sessions and CDRs, whether these name the token still or have a pseudonym already."""
+    found = Q(pk__in=[])
+    for name, model in owned_models().items():
+        if model.addressed and hasattr(model, "token_uid"):
+            uids = Q(token_uid__iexact=driver.uid) | Q(token_uid=driver.pseudonym)
+            rows = model.objects.filter(uids, audience=driver.owner).order_by()
+            found |= Q(module=name, row_id__in=rows.values("pk"))
+    return found
+
+
+def of_their_deliveries(driver: Driver) -> Q:
+    return Q(delivery_id__in=Delivery.objects.filter(of_their_objects(driver)).order_by().values("pk"))
+
+
 OPEN = (Delivery.State.PENDING, Delivery.State.SENDING, Delivery.State.FAILED)
 UNTIL_DELIVERED = "their partners have them, or somebody discards what was given up"
 
@@ -51,6 +67,7 @@ holds(
         Fate.REPLACED,
         "they say what partners answered",
         {"reason": Form.TEXT},
+        about=of_their_objects,
     )
 )
 holds(
@@ -67,6 +84,7 @@ holds(
             "answer": Form.TEXT,
             "closing": Form.TEXT,
         },
+        about=of_their_deliveries,
     )
 )
 holds(
@@ -85,6 +103,7 @@ holds(
         Fate.REPLACED,
         "when what was sent, and what was answered, proves the delivery",
         {"url": Form.ADDRESS, "outcome": Form.TEXT},
+        about=of_their_deliveries,
         day="at",
     )
 )

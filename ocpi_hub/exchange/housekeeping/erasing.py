@@ -101,6 +101,12 @@ def left(found: Finding) -> list[str]:
             f"{found.unclear} {verb} that may be about another provider's token of the same uid: until they are too"
             " old to be kept, or that token is erased as well"
         )
+    if found.alike:
+        verb = "stays as it is, with" if found.alike == 1 else "stay as they are, with"
+        texts.append(
+            f"{found.alike} {verb} a word in a text that is spelled like its uid or number, which is short or common:"
+            " nothing there says that the token is meant"
+        )
     return texts
 
 

@@ -88,6 +88,7 @@ def as_json(found: Plan, done: Erasure | None) -> dict[str, Any]:
                 "rows": one.rows,
                 "waiting": one.waiting,
                 "unclear": one.unclear,
+                "alike": one.alike,
                 "why": one.holding.why,
             }
             for one in found.findings
