@@ -22,6 +22,7 @@ from ocpi_hub.exchange.objects.ownedobject import OwnedObject, Vanished
 from ocpi_hub.exchange.objects.upserts import Stored
 from ocpi_hub.exchange.objects.vanishing import Policy, later_than_ours
 from ocpi_hub.exchange.pulls import crawls, pullfailures
+from ocpi_hub.exchange.pulls.pulledobjects import UNNAMED
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol.codec import parse
 from ocpi_hub.protocol.envelope import format_time
@@ -110,6 +111,8 @@ def _doubt(model: type[OwnedObject], pull: Pull, owner: str) -> str:
     """Why the list may lack more than what its owner took away; empty when nothing speaks against it."""
     if pull.total is not None and pull.received < pull.total:
         return f"{owner} listed {pull.received} {model.module} and told of {pull.total} (X-Total-Count)"
+    if UNNAMED in pull.refused_keys:
+        return f"{owner} listed {model.module} whose id cannot be read, and any of those that seem to lack may be one"
     count = _counted(model, pull, owner)
     if count.listed * 100 < count.before * settings.HUB_PULL_LEAST:
         return f"{owner} listed {count.listed} of the {count.before} {model.module} that were there"

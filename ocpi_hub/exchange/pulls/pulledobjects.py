@@ -6,11 +6,15 @@ Nothing here counts or stores; sync.py does.
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import msgspec
+
 from ocpi_hub.exchange.objects import store, upserts, vanishing
 from ocpi_hub.exchange.objects.ownedobject import Address, OwnedObject
 from ocpi_hub.protocol.codec import InvalidObject, check, parse
 
 Mark = tuple[str, ...]
+
+UNNAMED = ""  # the key of a refused object that may be any
 
 
 class Taken(NamedTuple):
@@ -39,6 +43,10 @@ class Taken(NamedTuple):
         return mark_of(self.address, self.audience)
 
     @property
+    def last_updated(self) -> datetime:
+        return upserts.aware(self.incoming.wire.last_updated)
+
+    @property
     def names(self) -> list[str]:
         """What it may have been called when it was refused: an object may leave its owner out."""
         return [f"{self.address.owner}/{self.address.object_id}", self.address.object_id]
@@ -59,6 +67,22 @@ def name_of(raw: Any, model: type[OwnedObject]) -> str:
     )
     owner = f"{country_code}*{party_id}/" if country_code or party_id else ""
     return f"{owner}{object_id or 'without an id'}"[:200]
+
+
+def key_of(raw: Any, model: type[OwnedObject]) -> str | None:
+    """Which object it is; UNNAMED when that cannot be read, None when it is no object at all."""
+    if not isinstance(raw, dict):
+        return None
+    object_id = raw.get(model.id_field)
+    return str(object_id).upper().replace("\x00", "")[:200] if isinstance(object_id, str | int) else UNNAMED
+
+
+def loosely(document: bytes) -> Any:
+    """What is beyond our limits, for the id that it may show all the same."""
+    try:
+        return msgspec.json.decode(document.decode(errors="replace"))
+    except (msgspec.DecodeError, RecursionError):
+        return {}
 
 
 def content_of(row: OwnedObject) -> str:

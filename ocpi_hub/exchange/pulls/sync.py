@@ -38,6 +38,8 @@ from ocpi_hub.exchange.pulls.pulledobjects import (
     back,
     clash,
     content_of,
+    key_of,
+    loosely,
     mark_of,
     name_of,
     second,
@@ -393,13 +395,13 @@ class _Run:
         self, pull: Pull, raw: Any, document: bytes, reason: str, kind: str = "object.refused"
     ) -> None:
         pull.refused += 1
+        raw = loosely(document) if raw is None else raw
         token = self.platform.token
         reason = masked(reason, token)
         name = masked(name_of(raw, self.model), token)
-        if isinstance(raw, dict):
-            key = str(raw.get(self.model.id_field)).upper().replace("\x00", "")[:200]
-            if key not in pull.refused_keys:
-                pull.refused_keys.append(key)
+        key = key_of(raw, self.model)
+        if key is not None and key not in pull.refused_keys:
+            pull.refused_keys.append(key)
         self.refusals.append({"id": name, "reason": reason})
         refusals.note(self.platform, self.model.module, name, reason, document)
         self._report(kind, name, reason, document)

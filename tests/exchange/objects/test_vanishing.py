@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from locations.models import EVSE, Location
-from ocpi_hub.exchange.models import Delivery, Message, Pull, PullPlan
+from ocpi_hub.exchange.models import Delivery, Message, Pull, PullPlan, RefusedObject
 from ocpi_hub.exchange.pulls import sync
 from ocpi_hub.protocol.envelope import format_time, parse_time
 from tests import examples
@@ -314,8 +314,16 @@ def test_after_a_return_with_an_old_time_the_owners_next_changes_count_by_the_ow
 
 
 # ------------------------------------------------------------------------------------ a list that is not believed
+def some(count):
+    return [examples.location(id=f"LOC{number}") for number in range(count)]
+
+
 def full(cpo, count, night, **more):
-    cpo.lists["locations"] = [examples.location(id=f"LOC{number}") for number in range(count)]
+    return full_of(cpo, some(count), night, **more)
+
+
+def full_of(cpo, listed, night, **more):
+    cpo.lists["locations"] = listed
     now = BEGINNING + night * DAY
     (report,) = sync.pull_platform(cpo.platform.pk, "locations", full=True, now=now, **more)
     Location.objects.update(changed_at=now + HOUR, created_at=BEGINNING - DAY)
@@ -353,6 +361,44 @@ def test_a_list_that_tells_of_more_than_it_gives_is_not_believed(cpo, plan):
         "NL*ABC listed 6 locations and told of 10 (X-Total-Count): nothing of it counts as vanished, in case its "
         "server is at fault. If the list is right, let the hub believe the next full pull."
     )
+
+
+@pytest.mark.parametrize("beyond", [10**40, "\x00"], ids=["digits", "NUL"])
+def test_what_is_listed_and_beyond_our_limits_has_not_vanished(cpo, plan, beyond):
+    full(cpo, 4, 0)
+    found = full_of(cpo, [*some(3), examples.location(id="LOC3", note=beyond)], 1)
+
+    assert (found.state, found.refused, missing()) == ("DONE", 1, 0)
+
+
+def test_what_is_beyond_our_limits_is_refused_under_its_name(cpo, plan):
+    full_of(cpo, [*some(3), examples.location(id="LOC3", note=10**40)], 0)
+
+    refused = RefusedObject.objects.get()
+    assert (refused.object_key, refused.reason) == (
+        "NL*ABC/LOC3",
+        "$.note: number of more than 30 digits",
+    )
+
+
+@pytest.mark.parametrize("object_id", [None, ["LOC3"], {}])
+def test_while_one_is_listed_whose_id_cannot_be_read_nothing_vanishes(cpo, plan, object_id):
+    full(cpo, 4, 0)
+    found = full_of(cpo, [*some(3), examples.location(id=object_id)], 1)
+
+    assert missing() == 0
+    assert found.note == (
+        "NL*ABC listed locations whose id cannot be read, and any of those that seem to lack may be one: nothing of "
+        "it counts as vanished, in case its server is at fault. If the list is right, let the hub believe the next "
+        "full pull."
+    )
+
+
+def test_what_is_no_object_stands_for_none(cpo, plan):
+    full(cpo, 4, 0)
+    found = full_of(cpo, [*some(3), None], 1)
+
+    assert (found.refused, found.note, missing()) == (1, "", 1)
 
 
 def test_an_empty_list_night_after_night_makes_no_network_vanish(cpo, plan):
