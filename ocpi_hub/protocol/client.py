@@ -9,6 +9,7 @@ CallFailed
     └── CutOff       the connection was cut before the answer was whole, or what came is not HTTP
 """
 
+import codecs
 import re
 import time
 import zlib
@@ -340,7 +341,7 @@ def _read(response: httpx.Response, limit: int) -> bytes:
         body += part
         if len(body) > limit:
             raise AnswerTooLarge(f"{response.url.host}: answer of more than {limit} bytes")
-    return bytes(body)
+    return bytes(body.removeprefix(codecs.BOM_UTF8))  # which RFC 8259 lets readers ignore
 
 
 def _decompressed(response: httpx.Response, limit: int) -> Iterator[bytes]:

@@ -12,6 +12,7 @@ from ocpi_hub.exchange.calls.verdicts import Verdict, judge
 from ocpi_hub.exchange.routing import hub_party
 from ocpi_hub.partners.models import Endpoint, Party, Platform
 from ocpi_hub.partners.secrets import UnreadableSecret
+from ocpi_hub.protocol.brokenlists import objects_of
 from ocpi_hub.protocol.client import Answer, CallFailed, PlatformClient
 from ocpi_hub.protocol.envelope import format_time
 from ocpi_hub.protocol.headers import MessageIDs, Routing
@@ -102,7 +103,7 @@ class PartnerList:
         while url:
             if url in visited:
                 raise PullFailed(f"page {self.read + 1}: the Link leads back to a page that was read already")
-            answer = self._get(client, url, resuming=bool(place.url) and not visited)
+            answer, documents = self._get(client, url, resuming=bool(place.url) and not visited)
             visited.add(url)
             total = _whole(answer.headers.get("X-Total-Count"))
             fallen = total_before - total if total_before is not None and total is not None else 0
@@ -113,7 +114,6 @@ class PartnerList:
                 repeats += 1
                 url = again
                 continue
-            documents = self._documents(answer)
             self.read += 1
             following, fault = self._following(url, answer)
             yield Page(documents, total_before, following)
@@ -141,7 +141,7 @@ class PartnerList:
             parameters["date_from"] = format_time(date_from)
         return _with(endpoint, parameters)
 
-    def _get(self, client: PlatformClient, url: str, *, resuming: bool) -> Answer:
+    def _get(self, client: PlatformClient, url: str, *, resuming: bool) -> tuple[Answer, list[bytes]]:
         routing = Routing(to=self.party.ref, sender=hub_party()) if self.routed else None
         transports.release_connection()
         try:
@@ -149,9 +149,10 @@ class PartnerList:
         except CallFailed as failure:
             presence.missed(self.platform.pk)
             raise PullFailed(f"page {self.read + 1}: {failure}", temporary=not failure.permanent) from failure
-        if answer.ok:
+        broken = None if answer.ok else objects_of(answer)
+        if answer.ok or broken is not None:
             presence.answered(self.platform.pk)
-            return answer
+            return answer, self._documents(answer) if broken is None else broken
         result = judge(answer, timezone.now(), self.platform.token)
         text = f"page {self.read + 1}: {result.outcome}"
         if result.asks_to_slow_down:

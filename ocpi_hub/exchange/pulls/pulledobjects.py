@@ -3,10 +3,9 @@
 Nothing here counts or stores; sync.py does.
 """
 
+import json
 from datetime import datetime
 from typing import Any, NamedTuple
-
-import msgspec
 
 from ocpi_hub.exchange.objects import store, upserts, vanishing
 from ocpi_hub.exchange.objects.ownedobject import Address, OwnedObject
@@ -62,11 +61,14 @@ def name_of(raw: Any, model: type[OwnedObject]) -> str:
     if not isinstance(raw, dict):
         return "not an object"
     parts = (raw.get("country_code"), raw.get("party_id"), raw.get(model.id_field))
-    country_code, party_id, object_id = (
-        "" if part is None else str(part).replace("\x00", "") for part in parts
-    )
+    country_code, party_id, object_id = ("" if part is None else _storable(part) for part in parts)
     owner = f"{country_code}*{party_id}/" if country_code or party_id else ""
     return f"{owner}{object_id or 'without an id'}"[:200]
+
+
+def _storable(value: Any) -> str:
+    """Without what PostgreSQL cannot keep: the character NUL, and halves of characters."""
+    return str(value).replace("\x00", "").encode(errors="replace").decode()
 
 
 def key_of(raw: Any, model: type[OwnedObject]) -> str | None:
@@ -74,14 +76,14 @@ def key_of(raw: Any, model: type[OwnedObject]) -> str | None:
     if not isinstance(raw, dict):
         return None
     object_id = raw.get(model.id_field)
-    return str(object_id).upper().replace("\x00", "")[:200] if isinstance(object_id, str | int) else UNNAMED
+    return _storable(object_id).upper()[:200] if isinstance(object_id, str | int) else UNNAMED
 
 
 def loosely(document: bytes) -> Any:
-    """What is beyond our limits, for the id that it may show all the same."""
+    """What is beyond our limits, or those of JSON, for the id that it may show all the same."""
     try:
-        return msgspec.json.decode(document.decode(errors="replace"))
-    except (msgspec.DecodeError, RecursionError):
+        return json.loads(document.decode(errors="replace"), strict=False)
+    except (ValueError, RecursionError):
         return {}
 
 

@@ -428,6 +428,54 @@ def test_one_bad_object_is_refused_alone_and_listed(cpo):
     assert json.loads(row.document) == bad
 
 
+@pytest.mark.parametrize(
+    "value",
+    [b"NaN", b'"two\nlines"', b'"cut \\ud83d"'],
+    ids=["no number", "a line break", "half a character"],
+)
+def test_what_is_no_json_in_one_object_spoils_no_other(cpo, value):
+    listed = json.dumps([*locations(2), examples.location(id="BROKEN", note=0)]).encode()
+    body = b'{"data": %b, "status_code": 1000, "timestamp": "2026-03-01T08:00:00Z"}'
+    content = body % listed.replace(b'"note": 0', b'"note": ' + value)
+    cpo.answers.append(lambda request: httpx.Response(200, content=content))
+    report = pull(cpo)
+
+    assert report.pull.state == "DONE"
+    assert counts(report) == {"pages": 1, "received": 3, "new": 2, "refused": 1}
+    assert stored() == ["LOC0", "LOC1"]
+    assert RefusedObject.objects.get().object_key == "NL*ABC/BROKEN"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"data": [{"a": NaN}], "status_code": 3000}',
+        b'{"data": [{"a": NaN}], "status_code": "1000"}',
+        b'{"data": [{"a": NaN}]}',
+        b'{"data": {"a": NaN}, "status_code": 1000}',
+        b'{"data": [{"a": NaN}, "status_code": 1000}',
+        b'{"data": [{"a": NaN} {"a": 1}], "status_code": 1000}',
+        b'[{"a": NaN}]',
+        b"{",
+        b"",
+        b"[" * 100_000,
+    ],
+)
+def test_what_is_no_list_even_so_ends_the_pull(cpo, content):
+    cpo.answers.append(lambda request: httpx.Response(200, content=content))
+    report = pull(cpo)
+
+    assert (report.pull.state, report.pull.error) == ("FAILED", "page 1: HTTP 200 without an OCPI envelope")
+    assert counts(report) == {}
+
+
+def test_a_list_behind_a_byte_order_mark_is_read(cpo):
+    body = enveloped(locations(2)).content
+    cpo.answers.append(lambda request: httpx.Response(200, content=b"\xef\xbb\xbf" + body))
+
+    assert counts(pull(cpo)) == {"pages": 1, "received": 2, "new": 2}
+
+
 def test_an_object_that_is_refused_again_is_one_row(cpo):
     cpo.lists["locations"] = [examples.location(id="BAD", publish="yes")]
     pull(cpo)
