@@ -6,21 +6,24 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Permission, User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
 from locations.models import Location
 from ocpi_hub.errorreports import occurrences
-from ocpi_hub.errorreports.models import Digest
+from ocpi_hub.errorreports.models import Digest, ErrorReport
 from ocpi_hub.exchange.housekeeping import erasing
-from ocpi_hub.exchange.models import Attempt, DeadLetterAction, Delivery, Lane, Pull, RepairRule
+from ocpi_hub.exchange.models import Attempt, DeadLetterAction, Delivery, Lane, Pull, PullPlan, RepairRule
 from ocpi_hub.exchange.objects.ownedobject import OwnedObject
 from ocpi_hub.exchange.pulls import pullplans, sync
 from ocpi_hub.journal.models import Look
 from ocpi_hub.partners import agreements
 from ocpi_hub.partners.models import IssuedToken, Party, Platform, Status
 from ocpi_hub.proof import asking, runs
+from ocpi_hub.proof.models import Asking, Reconciliation, Run
 from tests import examples
 from tests.partners import Partner, enveloped
 
@@ -90,6 +93,48 @@ def test_every_list_and_every_row_opens(operator: Client, charge: None, model: t
     assert row is not None
     page = operator.get(reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[row.pk]))
     assert page.status_code == 200
+
+
+def another_platform() -> Platform:
+    return Platform.objects.create(name="Another", status=Status.CONNECTED, connected_at=timezone.now())
+
+
+def another_report() -> None:
+    occurrences.write([occurrences.Noted("delivery.refused", another_platform().pk, "locations", "refused")])
+
+
+ANOTHER = {
+    Platform: another_platform,
+    Party: lambda: another_platform().parties.create(
+        country_code="NL", party_id=f"X{Party.objects.count():02}"
+    ),
+    ErrorReport: another_report,
+    Digest: lambda: Digest.objects.create(day=timezone.now().date(), platform=another_platform()),
+    DeadLetterAction: lambda: DeadLetterAction.objects.create(by="ann", what="RETRY", chosen="all"),
+    Lane: lambda: Lane.objects.create(platform=another_platform()),
+    PullPlan: lambda: PullPlan.objects.create(platform=another_platform(), module="locations"),
+    Reconciliation: lambda: Reconciliation.objects.create(
+        platform=another_platform(), module="cdrs", day=timezone.now().date(), compared_at=timezone.now()
+    ),
+    Run: lambda: runs.start(another_platform(), timezone.now()),
+    Asking: lambda: Asking.objects.create(platform=another_platform(), module="cdrs"),
+}
+
+
+@pytest.mark.parametrize("model", ANOTHER, ids=lambda model: model.__name__)
+def test_a_list_asks_the_database_as_often_for_many_rows_as_for_two(operator: Client, model: type) -> None:
+    url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")  # type: ignore[attr-defined]
+    operator.get(url)  # what is remembered from then on
+
+    asked = []
+    for number in (2, 4):
+        for _ in range(number):
+            ANOTHER[model]()
+        with CaptureQueriesContext(connection) as queries:
+            assert operator.get(url).status_code == 200
+        asked.append(len(queries))
+
+    assert asked[0] == asked[1], [query["sql"] for query in queries]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ from urllib.parse import urlencode
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ActionForm
-from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -27,17 +26,6 @@ MOST_OCCURRENCES = 50  # shown on the page of a report
 LONGEST_NOTE = 1_000  # characters
 SHORT_WHO = {Who.HUB: "you", Who.PARTNER: "partner", Who.BOTH: "both", Who.NOBODY: "nobody yet"}
 SHORT_STATES = {State.OPEN: "open", State.ACKNOWLEDGED: "acknowledged", State.RESOLVED: "resolved"}
-
-
-class WithAftermath(ChangeList):
-    """Asks once for all reports of the page what became of what failed."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        self.result_list = list(self.result_list)
-        found = aftermath.of_each(self.result_list)
-        for row in self.result_list:
-            row.since_then = found[row.pk].short if row.pk in found else ""
 
 
 class ActionWithNote(ActionForm):
@@ -131,8 +119,11 @@ class ErrorReportAdmin(ReadOnlyAdmin):
     def became(self, row: ErrorReport) -> str:
         return row.since_then
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return WithAftermath
+    def look_up(self, rows: list[Any]) -> None:
+        """What became of what failed."""
+        found = aftermath.of_each(rows)
+        for row in rows:
+            row.since_then = found[row.pk].short if row.pk in found else ""
 
     # --------------------------------------------------------------------------------- the page of a report
     @admin.display(description="the newest")

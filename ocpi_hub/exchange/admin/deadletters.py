@@ -1,6 +1,5 @@
 """The page "Dead letters": what was given up, by partner and cause, to be tried again or discarded with a note."""
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
@@ -19,7 +18,7 @@ from django.utils.safestring import SafeString
 from ocpi_hub.exchange.admin.journeys import link_to
 from ocpi_hub.exchange.admin.pages import ReadOnlyAdmin, link, list_link, pretty, short, table
 from ocpi_hub.exchange.deliveries import deadletters
-from ocpi_hub.exchange.models import DeadLetter, DeadLetterAction, DeadLetterEntry
+from ocpi_hub.exchange.models import DeadLetter, DeadLetterEntry
 from ocpi_hub.partners.models import Platform
 
 State = DeadLetter.State
@@ -30,7 +29,6 @@ SHORT_STATES = {
     State.SETTLED: "settled",
     State.DISCARDED: "discarded",
 }
-MOST_ENTRIES = 200  # shown of one action
 
 
 class ByState(admin.SimpleListFilter):
@@ -295,61 +293,3 @@ def _causes() -> Iterator[dict[str, Any]]:
                 "fields": fields,
                 "query": urlencode(fields),
             }
-
-
-@admin.register(DeadLetterAction)
-class DeadLetterActionAdmin(ReadOnlyAdmin):
-    list_display = ["at", "by", "what", "which", "letters", "progress", "said"]
-    list_filter = ["what", "by", "at"]
-    search_fields = ["note", "by__iexact", "chosen"]
-    search_help_text = "a word of the note, or who it was"
-    fields = ["at", "by", "what", "chosen", "note", "letters", "progress", "entries"]
-    readonly_fields = ["letters", "progress", "entries"]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[DeadLetterAction]:
-        return super().get_queryset(request).annotate(number=Count("entries"))
-
-    @admin.display(description="which", ordering="chosen")
-    def which(self, row: DeadLetterAction) -> SafeString:
-        return short(row.chosen)
-
-    @admin.display(description="note")
-    def said(self, row: DeadLetterAction) -> SafeString:
-        return short(row.note)
-
-    @admin.display(description="letters", ordering="number")
-    def letters(self, row: Any) -> int:
-        return int(row.number)
-
-    @admin.display(description="now they are")
-    def progress(self, row: DeadLetterAction) -> str:
-        """How many of them have come to an end; those that are deleted by age had one."""
-        states = Counter(
-            DeadLetter.objects.filter(pk__in=row.entries.values("letter_id")).values_list("state", flat=True)
-        )
-        names = {**SHORT_STATES, State.OPEN: "given up again"}
-        return (
-            ", ".join(f"{states[state]} {name}" for state, name in names.items() if states[state])
-            or "deleted by age"
-        )
-
-    @admin.display(description="which they are")
-    def entries(self, row: DeadLetterAction) -> SafeString:
-        found = list(row.entries.order_by("id")[:MOST_ENTRIES])
-        there = DeadLetter.objects.in_bulk([entry.letter_id for entry in found])
-        lines = (
-            (
-                link("exchange_deadletter", entry.letter_id, f"letter {entry.letter_id}")
-                if entry.letter_id in there
-                else f"letter {entry.letter_id}",
-                entry.to_party,
-                entry.module,
-                entry.cause,
-                entry.get_became_display(),
-                SHORT_STATES[State(there[entry.letter_id].state)]
-                if entry.letter_id in there
-                else "deleted by age",
-            )
-            for entry in found
-        )
-        return table(lines, "letter", "to", "module", "cause", "what was done", "now")

@@ -4,7 +4,8 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from django.contrib import admin, messages
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
@@ -262,12 +263,16 @@ class LaneAdmin(ReadOnlyAdmin):
     exclude = ["holder", "paid_until", "slowed"]
     readonly_fields = ["condition", "waiting"]
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Lane]:
+        waiting = Delivery.objects.filter(platform=OuterRef("pk"), state=Delivery.State.PENDING)
+        counted = waiting.order_by().values("platform").annotate(count=Count("pk")).values("count")
+        return super().get_queryset(request).annotate(pending=Coalesce(Subquery(counted), 0))
+
     @admin.display(description="state")
     def condition(self, row: Lane) -> str:
         return state_of(row)
 
-    @admin.display(description="deliveries waiting")
-    def waiting(self, row: Lane) -> SafeString:
-        waiting = Delivery.objects.filter(platform_id=row.pk, state=Delivery.State.PENDING)
+    @admin.display(description="deliveries waiting", ordering="pending")
+    def waiting(self, row: Any) -> SafeString:
         filters = {"platform__id__exact": row.pk, "state__exact": Delivery.State.PENDING}
-        return list_link(Delivery, waiting.count(), **filters)
+        return list_link(Delivery, row.pending, **filters)

@@ -57,7 +57,26 @@ class PullPlanAdmin(CompactAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         pulls = Pull.objects.filter(platform=OuterRef("platform"), module=OuterRef("module"))
         done = pulls.filter(state=Pull.State.DONE).order_by("-finished_at")
-        return super().get_queryset(request).annotate(done_at=Subquery(done.values("finished_at")[:1]))
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                done_at=Subquery(done.values("finished_at")[:1]),
+                last_pull=Subquery(pulls.order_by("-pk").values("pk")[:1]),
+            )
+        )
+
+    def look_up(self, rows: list[Any]) -> None:
+        """The last pull of each."""
+        found = Pull.objects.in_bulk([row.last_pull for row in rows if row.last_pull])
+        for row in rows:
+            row.last = found.get(row.last_pull)
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        row = super().get_object(request, object_id, from_field)
+        if row:
+            self.look_up([row])
+        return row
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         model = owned_models().get(obj.module) if obj else None
@@ -111,9 +130,8 @@ class PullPlanAdmin(CompactAdmin):
         return row.module
 
     @admin.display(description="state")
-    def state(self, row: PullPlan) -> str:
-        last = planwords.pulls_of(row).order_by("-pk").first()
-        return planwords.state(row, last, timezone.now())
+    def state(self, row: Any) -> str:
+        return planwords.state(row, row.last, timezone.now())
 
     @admin.display(description="state")
     def stands(self, row: PullPlan) -> SafeString:
