@@ -171,17 +171,20 @@ def masked(text: str, token: str) -> str:
     return text.replace("\x00", "")
 
 
+# Some count in parts of a second, and some below nothing, as of a time that has passed.
+_SECONDS = re.compile(r"(-?)0*([0-9]+)(?:\.[0-9]*)?")
+
+
 def retry_after(header: str | None, now: datetime) -> timedelta | None:
-    """The header as a time to wait; seconds or an HTTP date (RFC 9110, 10.2.3)."""
+    """The header as a time to wait; seconds or an HTTP date (RFC 9110, 10.2.3). What is past is no time."""
     if not header:
         return None
     longest = timedelta(seconds=settings.HUB_LONGEST_RETRY_AFTER)
-    text = header.strip()
-    if text.isascii() and text.isdigit():
+    if seconds := _SECONDS.fullmatch(header.strip()):
         # No one waits longer than this anyway, and a timedelta does not hold every number.
-        return min(timedelta(seconds=int(text[:9])), longest)
+        return timedelta() if seconds[1] else min(timedelta(seconds=int(seconds[2][:9])), longest)
     try:
-        moment = parsedate_to_datetime(text)
+        moment = parsedate_to_datetime(header)
     except (ValueError, OverflowError):
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -61,9 +61,9 @@ def _pay(lane: Lane, result: Result, now: datetime) -> None:
 
 
 def _pause(lane: Lane, result: Result, now: datetime) -> None:
-    """As long as it asks; when it does not say how long, twice as long each time."""
+    """As long as it asks; when it does not say how long, or says a time that is past, twice as long each time."""
     wait = result.retry_after
-    if wait is None:
+    if not wait:
         wait = min(SHORTEST_PAUSE * 2**lane.slowed, LONGEST_PAUSE)
         lane.slowed = min(lane.slowed + 1, 30)
     rest(lane, now + max(wait, SHORTEST_PAUSE), result.outcome)

@@ -47,6 +47,12 @@ class Pull(models.Model):
         default=0, help_text="how often it went on after it was cut off"
     )
     resume_at = models.DateTimeField(null=True, help_text="when the partner asked to be called again")
+    slowed = models.PositiveSmallIntegerField(
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text="answers in a row that it was called too often, without a page in between",
+    )
     owners = ArrayField(models.CharField(max_length=6), default=list, editable=False)
     refused_keys = ArrayField(models.TextField(), default=list, editable=False)
     for_others = models.JSONField(default=dict, editable=False)

@@ -53,6 +53,13 @@ class CalledTooOften(Later):
     def __init__(self, text: str, wait: timedelta) -> None:
         super().__init__(text, wait, cause="rate_limited")
 
+    def after(self, times: int) -> timedelta:
+        """How long to wait when it has said so that many times before and gave no page in between.
+
+        Twice as long each time, whatever it asks for: else one that says 0 would be called every second for a day.
+        """
+        return max(self.wait, min(SHORTEST_WAIT * 2 ** min(times, 30), LONGEST_WAIT))
+
 
 class TurnOver(Later):
     """It has read for a while, and lists of others wait to be read."""

@@ -137,6 +137,12 @@ def ask_platform(platform: Platform, *, full: bool = False, since: datetime | No
     ask(plans.filter(enabled=True) if since else plans, full=full, since=since)
 
 
+def leave_to_workers(platform: Platform, module: str, *, full: bool) -> None:
+    """Have a list read on that somebody has begun by hand; where its partner asked for a wait, after that."""
+    plan = _make(platform, module, clock.now())
+    ask(PullPlan.objects.filter(pk=plan.pk), full=full)
+
+
 def stand_still(platform: Platform) -> None:
     """The partner ended its registration: its plans stay as they are, with nothing asked for."""
     crawls.give_up(platform, clock.now())

@@ -24,6 +24,7 @@ from ocpi_hub.exchange.objects import store, upserts, vanishing
 from ocpi_hub.exchange.objects.ownedobject import OwnedObject, owned_models
 from ocpi_hub.exchange.pulls import crawls, missing, pullfailures, refusals
 from ocpi_hub.exchange.pulls.partnerlists import (
+    CalledTooOften,
     Later,
     Page,
     PartnerList,
@@ -191,7 +192,7 @@ class _Run:
             return
         except Later as later:
             pull.state, pull.error = Pull.State.WAITING, str(later)
-            pull.resume_at = clock.now() + later.wait
+            pull.resume_at = clock.now() + _wait(pull, later)
             if not isinstance(later, TurnOver):
                 pullfailures.stopped(self.platform, pull, later, self.ids)
         except PullFailed as failure:
@@ -253,7 +254,7 @@ class _Run:
         with transaction.atomic():
             crawls.note_listed(pull, self._store(pull, documents))
             if page:
-                pull.pages, pull.next_url, pull.total = number, page.following, page.total
+                pull.pages, pull.next_url, pull.total, pull.slowed = number, page.following, page.total, 0
             crawls.keep(pull)
         if pull.refused - sum(pull.for_others.values()) > MOST_REFUSED:
             raise PullFailed(
@@ -425,6 +426,14 @@ class _Run:
             refusals.note(self.platform, self.model.module, name, reason, b"", times=count)
             self._report("object.unknown_party", name, reason, b"")
             logger.warning("%s of %s: %s", self.model.module, self.party, reason)
+
+
+def _wait(pull: Pull, later: Later) -> timedelta:
+    if not isinstance(later, CalledTooOften):
+        return later.wait
+    wait = later.after(pull.slowed)
+    pull.slowed = min(pull.slowed + 1, 1_000)
+    return wait
 
 
 def _of_strangers(audience: str, count: int) -> tuple[str, str]:

@@ -177,9 +177,12 @@ def test_the_longest_wait_is_a_setting(cpo, emsp, at, longest_wait):
     assert Lane.objects.get().rest_until == NOW + 10 * SECOND
 
 
-def test_429_without_a_time_slows_the_lane_down_more_each_time(cpo, emsp, at):
+@pytest.mark.parametrize(
+    "headers", [{}, *({"Retry-After": text} for text in ("0", "-5", "soon", "Sun, 01 Mar 2020 12:00:00 GMT"))]
+)
+def test_429_without_a_time_to_come_slows_the_lane_down_more_each_time(cpo, emsp, at, headers):
     push(cpo, 9)
-    emsp.answers.append(busy(429))
+    emsp.answers.append(busy(429, **headers))
     moment, waits = NOW, []
     for _ in range(8):
         lanes.drain(emsp.platform.pk)

@@ -327,6 +327,12 @@ def too_many(**headers):
         ({"Retry-After": "0"}, partnerlists.SHORTEST_WAIT.total_seconds()),
         ({"Retry-After": "9999999"}, partnerlists.LONGEST_WAIT.total_seconds()),
         ({"Retry-After": "soon"}, partnerlists.UNTOLD_WAIT.total_seconds()),
+        ({"Retry-After": ""}, partnerlists.UNTOLD_WAIT.total_seconds()),
+        ({"Retry-After": "1e9"}, partnerlists.UNTOLD_WAIT.total_seconds()),
+        ({"Retry-After": b"\xd9\xa3\xd9\xa0"}, partnerlists.UNTOLD_WAIT.total_seconds()),
+        ({"Retry-After": "-5"}, partnerlists.SHORTEST_WAIT.total_seconds()),
+        ({"Retry-After": "Sun, 01 Mar 2020 12:00:00 GMT"}, partnerlists.SHORTEST_WAIT.total_seconds()),
+        ({"Retry-After": "Sun, 01 Mar 2099 12:00:00 GMT"}, partnerlists.LONGEST_WAIT.total_seconds()),
     ],
 )
 def test_a_partner_that_is_called_too_often_is_left_alone_so_long(cpo, headers, wait):
@@ -341,6 +347,42 @@ def test_a_partner_that_is_called_too_often_is_left_alone_so_long(cpo, headers, 
     calls = len(cpo.calls)
     assert pull(cpo, full=True).state == "WAITING"
     assert len(cpo.calls) == calls
+
+
+@pytest.mark.parametrize(
+    ("says", "waits"),
+    [
+        ("-5", [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 3600, 3600]),
+        ("0", [1, 2, 4, 8]),
+        ("5", [5, 5, 5, 8, 16]),
+    ],
+)
+def test_a_partner_that_says_come_back_at_once_and_never_answers_is_called_less_and_less(cpo, says, waits):
+    cpo.answers.append(lambda request: too_many(**{"Retry-After": says}))
+    pull(cpo, full=True)
+    waited = []
+    for _ in waits:
+        row = Pull.objects.get()
+        waited.append(round((row.resume_at - timezone.now()).total_seconds()))
+        Pull.objects.update(resume_at=timezone.now() - timedelta(seconds=1))
+        pull(cpo, full=True)
+
+    assert waited == waits
+    assert len(cpo.calls) == len(waits) + 1
+
+
+def test_a_page_in_between_is_progress(cpo):
+    cpo.lists["locations"], cpo.page_size = locations("A", "B", "C"), 1
+    slow = iter([None, too_many(**{"Retry-After": "0"}), too_many(**{"Retry-After": "0"}), None])
+    cpo.answers.append(lambda request: next(slow, too_many(**{"Retry-After": "0"})))
+    waited = []
+    for _ in range(3):
+        before = timezone.now()
+        row = pull(cpo, full=True)
+        waited.append(round((row.resume_at - before).total_seconds()))
+        Pull.objects.update(resume_at=before - timedelta(seconds=1))
+
+    assert (row.pages, waited) == (2, [1, 2, 1])
 
 
 @pytest.mark.parametrize(("headers", "state"), [({"Retry-After": "5"}, "WAITING"), ({}, "FAILED")])

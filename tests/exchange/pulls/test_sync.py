@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from locations.models import Location
 from ocpi_hub.exchange.messages import outbox
-from ocpi_hub.exchange.models import Message, Pull, RefusedObject
+from ocpi_hub.exchange.models import Message, Pull, PullPlan, RefusedObject
 from ocpi_hub.exchange.objects import upserts
-from ocpi_hub.exchange.pulls import crawls, partnerlists, sync
+from ocpi_hub.exchange.pulls import crawls, partnerlists, pullplans, sync
 from ocpi_hub.partners.models import Platform
 from tests import examples
 from tests.partners import enveloped, register
@@ -783,6 +783,7 @@ def test_the_command_reports_as_json(cpo, capsys):
             "full": True,
             "state": "done",
             "error": None,
+            "resume_at": None,
             "note": None,
             "pages": 1,
             "received": 2,
@@ -871,6 +872,56 @@ def test_the_command_waits_as_long_as_the_partner_asks(cpo, capsys, monkeypatch)
     assert (report["state"], report["received"]) == ("done", 2)
     assert len(slept) == 1
     assert 85 < slept[0] <= 90
+
+
+@pytest.fixture
+def clock_of_the_command(monkeypatch):
+    """The seconds that it slept; meanwhile what was waited for has come."""
+    from ocpi_hub.exchange.management.commands import pull as module
+
+    slept = []
+
+    def sleep(seconds):
+        slept.append(seconds)
+        Pull.objects.update(resume_at=timezone.now() - timedelta(seconds=1))
+
+    monkeypatch.setattr(module.time, "sleep", sleep)
+    return slept
+
+
+@pytest.mark.parametrize("says", ["-5", "0", "soon", "99999999", "Sun, 01 Mar 2020 12:00:00 GMT"])
+def test_the_command_does_not_wait_for_ever_for_a_partner_that_always_gets_too_much(
+    cpo, capsys, clock_of_the_command, says
+):
+    cpo.answers.append(lambda request: enveloped(status_code=2000, http_status=429, **{"Retry-After": says}))
+
+    with pytest.raises(CommandError, match="is not read to its end yet; workers go on with it"):
+        call_command("pull", platform=cpo.platform.pk, module="locations", full=True)
+
+    told = capsys.readouterr()
+    row, plan = Pull.objects.get(), PullPlan.objects.get(module="locations")
+    assert sum(clock_of_the_command) <= 120
+    assert told.err.count("asks to be called again in ") == len(clock_of_the_command)
+    assert (
+        f"HTTP 429, 2000: no message: it is to be called again at {row.resume_at:%Y-%m-%d %H:%M:%S} UTC"
+        in told.out
+    )
+    assert (row.state, plan.wanted) == ("WAITING", "ALL")
+
+    calls = len(cpo.calls)
+    pullplans.run(pullplans.claim(timezone.now()))
+    plan.refresh_from_db()
+    assert (len(cpo.calls), plan.not_before) == (calls, row.resume_at)
+
+
+def test_how_long_the_command_waits_can_be_said(cpo, capsys, clock_of_the_command):
+    cpo.lists["locations"] = locations(1)
+    quota = [enveloped(status_code=2000, http_status=429, **{"Retry-After": "600"})]
+    cpo.answers.append(lambda request: quota.pop() if quota else None)
+
+    (report,) = json.loads(command(capsys, platform=cpo.platform.pk, module="locations", wait=700, json=True))
+
+    assert (report["state"], round(sum(clock_of_the_command))) == ("done", 600)
 
 
 def test_the_command_fails_when_there_is_nothing_to_pull(db):

@@ -12,10 +12,13 @@ from django.utils import timezone
 from ocpi_hub.exchange.management.commands.repairs import find_platform
 from ocpi_hub.exchange.models import Pull
 from ocpi_hub.exchange.objects.ownedobject import owned_models
-from ocpi_hub.exchange.pulls import sync
+from ocpi_hub.exchange.objects.reasons import minute
+from ocpi_hub.exchange.pulls import pullplans, sync
 from ocpi_hub.partners.models import Platform
+from ocpi_hub.protocol.envelope import format_time
 
 BAR = 30  # characters
+PATIENCE = 120  # seconds
 TOLD = 10  # refusals that are told one by one
 
 
@@ -26,6 +29,14 @@ class Command(BaseCommand):
         parser.add_argument("--platform", type=int, metavar="ID", help="only this platform")
         parser.add_argument("--module", choices=settings.OCPI_MODULES, help="only this module")
         parser.add_argument("--full", action="store_true", help="everything, not only what changed lately")
+        parser.add_argument(
+            "--wait",
+            type=int,
+            default=PATIENCE,
+            metavar="SECONDS",
+            help=f"how long to wait for a list whose partner asks to be called later, {PATIENCE} if not given; workers"
+            " go on with what takes longer",
+        )
         parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -34,7 +45,7 @@ class Command(BaseCommand):
             raise CommandError(nothing_to_pull(options["platform"], options["module"]))
         reports: list[sync.Report] = []
         for platform, module in found:
-            reports += self._pull(platform, module, full=options["full"])
+            reports += self._pull(platform, module, full=options["full"], patience=options["wait"])
             if sys.stderr.isatty():
                 self.stderr.write("")
         if options["json"]:
@@ -44,20 +55,30 @@ class Command(BaseCommand):
                 self._tell(report)
         if any(report.pull.state == Pull.State.FAILED for report in reports):
             raise CommandError("at least one list could not be read to its end")
+        if any(report.pull.state == Pull.State.WAITING for report in reports):
+            raise CommandError("at least one list is not read to its end yet; workers go on with it")
 
-    def _pull(self, platform: Platform, module: str, *, full: bool) -> list[sync.Report]:
-        """As often as the partner asks to be called later."""
+    def _pull(self, platform: Platform, module: str, *, full: bool, patience: float) -> list[sync.Report]:
+        """As often as the partner asks to be called later, as long as that is worth waiting for."""
         began, done = timezone.now(), []
         while True:
             reports = sync.pull_platform(
                 platform.pk, module, full=full, progress=self._progress, done_since=began
             )
-            waits = [report.pull.resume_at for report in reports if report.pull.state == Pull.State.WAITING]
-            done += [report for report in reports if report.pull.state != Pull.State.WAITING]
-            if not waits:
+            waiting = [report for report in reports if report.pull.state == Pull.State.WAITING]
+            done += [report for report in reports if report not in waiting]
+            if not waiting:
                 return done
-            seconds = max((max(filter(None, waits)) - timezone.now()).total_seconds(), 0)
-            self.stderr.write(f"{platform} asks to be called again in {seconds:.0f} s; the pull goes on then")
+            until = max(report.pull.resume_at or timezone.now() for report in waiting)
+            seconds = max((until - timezone.now()).total_seconds(), 0)
+            if seconds > patience:
+                pullplans.leave_to_workers(platform, module, full=full)
+                return done + waiting
+            patience -= seconds
+            self.stderr.write(
+                f"{platform} asks to be called again in {seconds:.0f} s ({waiting[0].pull.error}); the pull goes on"
+                " then"
+            )
             time.sleep(seconds)
 
     def _progress(self, pull: Pull, total: int | None) -> None:
@@ -82,7 +103,11 @@ class Command(BaseCommand):
             self.stdout.write(f"  no longer listed: {pull.missing}, {became(pull)}")
         if pull.note:
             self.stdout.write(f"  {pull.note}")
-        if pull.error:
+        if pull.state == Pull.State.WAITING and pull.resume_at:
+            self.stdout.write(
+                f"  {pull.error}: it is to be called again at {minute(pull.resume_at)}; a worker goes on then"
+            )
+        elif pull.error:
             self.stdout.write(f"  stopped: {pull.error}")
         for rule, times in report.repairs.items():
             self.stdout.write(f"  repaired {times} x {rule}")
@@ -122,6 +147,7 @@ def _as_json(report: sync.Report) -> dict[str, Any]:
         "full": pull.full,
         "state": pull.state.lower(),
         "error": pull.error or None,
+        "resume_at": format_time(pull.resume_at) if pull.resume_at else None,
         "note": pull.note or None,
         **{name: getattr(pull, name) for name in counts},
         "repairs": report.repairs,
