@@ -19,7 +19,9 @@ class Parcel(NamedTuple):
     """What is to be sent, read from the database before the HTTP begins."""
 
     delivery: Delivery
-    model: type[OwnedObject] | None  # None: a result that goes to a response_url
+    model: (
+        type[OwnedObject] | None
+    )  # None: a result that goes to a response_url, or of a module that is switched off
     endpoint: str | None  # None: the partner no longer has the interface
     document: str | None = None  # the whole object, where its state is sent; None: it is gone
     deleted: bool = False  # its owner deleted it
@@ -53,12 +55,17 @@ def _receivers(platform: Platform) -> dict[str, str]:
 def _withdrawn(
     platform: Platform, deliveries: list[Delivery], models: dict[str, type[OwnedObject]]
 ) -> dict[int, str]:
-    """Why some of them are not to be sent any more: the agreement is gone by which they were made out."""
+    """Why some of them are not to be sent any more: agreement or module are gone by which they were made out."""
     terms = Terms.of({delivery.to_party for delivery in deliveries})
     found = {}
     for delivery in deliveries:
+        if delivery.module == Callback.MODULE:
+            continue
         model, owner = models.get(delivery.module), owner_in(delivery.parent_key)
-        if model is None or not model.routed or terms.allow(owner.key, delivery.to_party, delivery.module):
+        if model is None:
+            found[delivery.pk] = f"the hub does not exchange {delivery.module} any more (OCPI_MODULES)"
+            continue
+        if not model.routed or terms.allow(owner.key, delivery.to_party, delivery.module):
             continue
         if other := _other_reader(platform, delivery, model, owner.key):
             delivery.to_party = other
@@ -87,7 +94,7 @@ def _parcel(
     mark = (delivery.module, delivery.row_id)
     return Parcel(
         delivery,
-        models[delivery.module],
+        models.get(delivery.module),
         addresses.get(delivery.module),
         documents.get(mark),
         deleted=mark in documents and documents[mark] is None,
@@ -96,9 +103,10 @@ def _parcel(
 
 def _documents(deliveries: list[Delivery]) -> dict[tuple[str, int], str | None]:
     found: dict[tuple[str, int], str | None] = {}
-    for module in {delivery.module for delivery in deliveries}:
+    models = owned_models()
+    for module in {delivery.module for delivery in deliveries} & set(models):
         rows = [delivery.row_id for delivery in deliveries if delivery.module == module]
-        documents = store.documents(owned_models()[module], rows)
+        documents = store.documents(models[module], rows)
         found |= {(module, row_id): document for row_id, document in documents.items()}
     return found
 

@@ -14,6 +14,8 @@ from ocpi_hub.exchange.calls.verdicts import (
     next_attempt,
     retry_after,
 )
+from ocpi_hub.exchange.deliveries import lanes
+from ocpi_hub.exchange.messages import outbox
 from ocpi_hub.exchange.models import Attempt, Delivery
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol.client import Answer
@@ -514,3 +516,19 @@ def test_a_call_that_cannot_succeed_is_given_up_at_once(cpo, emsp, deliver):
 
     delivery = Delivery.objects.get()
     assert (delivery.state, delivery.reason) == ("FAILED", "not a URL or request that can be sent")
+
+
+def test_what_waits_of_a_module_that_is_switched_off_holds_up_nothing(cpo, emsp, settings):
+    cpo.put("receiver/tariffs/NL/ABC/T1", examples.tariff(id="T1"))
+    cpo.put("receiver/locations/NL/ABC/LOC1", examples.location())
+    outbox.expand()
+    Delivery.objects.filter(module="tariffs").update(exact=False)
+    settings.OCPI_MODULES = [module for module in settings.OCPI_MODULES if module != "tariffs"]
+
+    lanes.drain(emsp.platform.pk)
+
+    found = dict(Delivery.objects.values_list("module", "state"))
+    assert found == {"tariffs": "ABSORBED", "locations": "DELIVERED"}
+    reason = Delivery.objects.get(module="tariffs").reason
+    assert reason == "the hub does not exchange tariffs any more (OCPI_MODULES)"
+    assert [call.path for call in emsp.received()] == ["/receiver/locations/NL/ABC/LOC1"]
