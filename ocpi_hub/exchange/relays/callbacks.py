@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import msgspec
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Case, DateTimeField, When
+from django.db.models.functions import Cast
 from django.utils import timezone
 
 from ocpi_hub.errorreports.occurrences import Evidence, note
@@ -109,12 +111,14 @@ def answered(callback: Callback, answer: Answer, struct: Any) -> None:
     """Note the direct answer, whatever it is worth."""
     reply, now = read_reply(answer.data, struct), timezone.now()
     result_follows = answer.ok and reply.result in ("", ACCEPTED)
+    due = Cast(deadlines.result_due(now, reply.timeout) if result_follows else None, DateTimeField())
     if answer.ok and reply.problem:
         _report(callback, answer, reply.problem)
     Callback.objects.filter(pk=callback.pk).update(
         status_code=answer.status_code,
         answered_at=now,
-        awaited_until=deadlines.result_due(now, reply.timeout) if result_follows else None,
+        # Some send the result before they answer.
+        awaited_until=Case(When(results=0, then=due), default=None),
         reply=answer.data.decode()[:MOST_KEPT],
         answer=reply.result[:20],
         timeout=reply.timeout,

@@ -70,6 +70,19 @@ def test_a_result_that_came_is_not_missed(cpo, emsp):
     assert reported() == []
 
 
+def test_nor_is_one_that_came_before_the_answer_to_the_command(cpo, emsp):
+    def result_first(request):
+        result(cpo)
+        return enveloped(examples.command_response())
+
+    cpo.answers.append(result_first)
+    post_command(emsp, "START_SESSION")
+
+    assert Callback.objects.get().answered_at is not None
+    assert overdue.report(later(days=1)) == 0
+    assert reported() == []
+
+
 def test_nor_is_one_of_a_command_that_was_refused(cpo, emsp):
     cpo.answers.append(answering(examples.command_response(result="REJECTED")))
     post_command(emsp, "START_SESSION")
