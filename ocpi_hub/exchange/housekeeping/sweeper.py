@@ -11,8 +11,7 @@ from typing import Any
 
 from celery.signals import worker_init, worker_shutting_down
 from django.conf import settings
-from django.db import connection
-from django.utils import timezone
+from django.db import InterfaceError, OperationalError, connection
 
 from ocpi_hub.exchange import clock, hubfailures
 from ocpi_hub.exchange.deliveries import lanebreaker, lanes, outcomes
@@ -112,9 +111,36 @@ def run_round(work: Callable[[], object]) -> None:
 
 def sweep() -> list[int]:
     """Expand what waits, take back what dead workers held, and name the lanes that have something to do."""
-    outbox.expand()
-    outcomes.recover()
+    _by_itself(outbox.expand)
+    _by_itself(outcomes.recover)
     return lanes.due_platforms(clock.now())
+
+
+def _by_itself(work: Callable[[], object]) -> None:
+    """What it fails on is no matter of what comes after it, unless that is the database."""
+    try:
+        work()
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        name = f"{work.__module__}.{work.__qualname__}"
+        logger.exception("%s failed in a sweep; the next one tries again", name)
+        hubfailures.stopped(name, error)
+
+
+def _drain_lanes() -> None:
+    for platform_id in sweep():
+        _pool.submit(_logged, drain, platform_id)
+
+
+def _probe() -> None:
+    for platform_id in liveness.claim(clock.now()):
+        _pool.submit(_logged, probe, platform_id)
+
+
+def _do_rounds() -> None:
+    for work in rounds():
+        _pool.submit(run_round, work)
 
 
 # Not when it is ready: a worker that starts without Redis never is, and has work all the same.
@@ -139,13 +165,8 @@ def _run() -> None:
     pause = threading.Event()
     while not pause.wait(settings.HUB_SWEEP_INTERVAL):
         try:
-            for platform_id in sweep():
-                _pool.submit(_logged, drain, platform_id)
-            begin_pulls()
-            for platform_id in liveness.claim(timezone.now()):
-                _pool.submit(_logged, probe, platform_id)
-            for work in rounds():
-                _pool.submit(run_round, work)
+            for work in (_drain_lanes, begin_pulls, _probe, _do_rounds):
+                _by_itself(work)
         except Exception as error:  # the sweep must outlive any fault of a round
             logger.exception("a sweep failed; the next one follows")
             hubfailures.stopped("a sweep", error)

@@ -4,6 +4,7 @@ import threading
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from ocpi_hub.exchange import tasks
@@ -146,8 +147,8 @@ def run(monkeypatch, rounds):
         sweeper._run()
 
 
-def test_the_sweeper_outlives_a_fault_and_works_what_it_finds(monkeypatch, caplog):
-    rounds, drained = iter([ZeroDivisionError(), [7, 8]]), []
+def test_the_sweeper_outlives_a_fault_and_works_what_it_finds(db, monkeypatch, caplog):
+    rounds, drained = iter([OperationalError(), [7, 8]]), []
 
     def sweep():
         found = next(rounds)
@@ -178,6 +179,38 @@ def test_the_sweeper_outlives_a_fault_and_works_what_it_finds(monkeypatch, caplo
         "a sweep failed; the next one follows",
         "work for platform 7 stopped on a fault of the hub",
     ]
+
+
+@pytest.mark.parametrize("failing", ["expand", "recover"])
+def test_a_fault_in_one_step_of_a_sweep_keeps_no_lane_from_being_worked(
+    cpo, emsp, monkeypatch, failing, caplog
+):
+    cpo.put("receiver/locations/NL/ABC/LOC1", examples.location())
+    sweeper.outbox.expand()
+    module = {"expand": sweeper.outbox, "recover": outcomes}[failing]
+
+    def fails():
+        raise ValueError
+
+    monkeypatch.setattr(module, failing, fails)
+
+    assert sweeper.sweep() == [emsp.platform.pk]
+    assert [line.partition(" failed")[1] for line in caplog.messages] == [" failed"]
+
+
+def test_a_sweep_without_a_database_is_over_at_once(monkeypatch, caplog):
+    """What comes after it would fail as well, and tell the same again."""
+    done = []
+
+    def gone():
+        raise OperationalError
+
+    monkeypatch.setattr(sweeper.outbox, "expand", gone)
+    monkeypatch.setattr(sweeper, "begin_pulls", lambda: done.append("pulls"))
+    run(monkeypatch, 1)
+
+    assert done == []
+    assert caplog.messages == ["a sweep failed; the next one follows"]
 
 
 def test_a_worker_starts_its_sweeper(monkeypatch):
