@@ -47,17 +47,25 @@ _HELD = Q(
 )
 
 
+# One look for each partner at the first of delivery_due, however many wait in its lane.
+_HAVE_SOMETHING_DUE = """
+SELECT platform.id FROM unnest(%s::bigint[]) AS platform(id) CROSS JOIN LATERAL (
+    SELECT FROM exchange_delivery
+    WHERE platform_id = platform.id AND state = 'PENDING' AND next_attempt_at <= %s
+    ORDER BY next_attempt_at LIMIT 1) due
+"""
+
+
 def due_platforms(now: datetime, platform_id: int | None = None) -> list[int]:
     """The partners, or this one, whose lanes have something to do that nobody is doing."""
-    waiting = Delivery.objects.filter(state=Delivery.State.PENDING, next_attempt_at__lte=now)
+    partners = Platform.objects.filter(status__in=[Status.CONNECTED, Status.OFFLINE]).exclude(token_cipher="")
     if platform_id is not None:
-        waiting = waiting.filter(platform_id=platform_id)
-    waiting = waiting.filter(platform__status__in=[Status.CONNECTED, Status.OFFLINE]).exclude(
-        platform__token_cipher=""
-    )
+        partners = partners.filter(pk=platform_id)
     resting = Lane.objects.filter(_HELD | Q(probe_at__gt=now) | Q(rest_until__gt=now))
-    found = waiting.exclude(platform_id__in=resting.values("platform_id"))
-    return list(found.order_by().values_list("platform_id", flat=True).distinct())
+    found = partners.exclude(pk__in=resting.values("platform_id"))
+    with connection.cursor() as cursor:
+        cursor.execute(_HAVE_SOMETHING_DUE, [list(found.values_list("pk", flat=True)), now])
+        return [row[0] for row in cursor.fetchall()]
 
 
 def drain(platform_id: int) -> int:
@@ -114,17 +122,24 @@ def claim(lane: Lane, now: datetime) -> list[Delivery]:
 
 
 # Materialized: a plan may run a subquery once for each row, and its LIMIT would then hold for each run only.
+# After quiet hours the statistics know of nothing that is pending, and a plan that believes them reads, sorts or
+# compares all that waits for each claim. So it has no choice: delivery_queue has the order that is asked for (when
+# something is due is in an expression, which no index has), delivery_open_parts has each object (OFFSET 0 keeps the
+# two apart), and what is taken is updated by its id.
 _CLAIM = """
 WITH next AS MATERIALIZED (
-    SELECT id FROM exchange_delivery
-    WHERE platform_id = %(platform)s AND state = 'PENDING' AND next_attempt_at <= %(now)s
-        AND (module, parent_key) NOT IN (
-            SELECT module, parent_key FROM exchange_delivery WHERE platform_id = %(platform)s AND state = 'SENDING')
+    SELECT id FROM exchange_delivery waiting
+    WHERE platform_id = %(platform)s AND state = 'PENDING' AND next_attempt_at + interval '0' <= %(now)s
+        AND NOT EXISTS (
+            SELECT FROM exchange_delivery other
+            WHERE other.platform_id = waiting.platform_id AND other.module = waiting.module
+                AND other.parent_key = waiting.parent_key AND other.state IN ('PENDING', 'SENDING')
+                AND other.state = 'SENDING' OFFSET 0)
         AND (SELECT holder = %(holder)s AND held_until > statement_timestamp()
             FROM exchange_lane WHERE platform_id = %(platform)s)
     ORDER BY {order} LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
 UPDATE exchange_delivery SET state = 'SENDING', claimed_at = statement_timestamp()
-FROM next WHERE exchange_delivery.id = next.id AND state = 'PENDING'
+FROM next WHERE exchange_delivery.id = next.id
 RETURNING exchange_delivery.id
 """
 

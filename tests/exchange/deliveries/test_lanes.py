@@ -286,6 +286,48 @@ def test_claims_are_made_without_comparing_each_delivery_with_every_other(cpo, e
     assert rows_read("exchange_delivery") - before < 5 * 200
 
 
+def copy_delivery(count):
+    """So many more like the one that is there, of other locations."""
+    row = Delivery.objects.get()
+    names = [field.attname for field in Delivery._meta.concrete_fields if field.attname != "id"]
+    values = {name: getattr(row, name) for name in names}
+    copies = (values | {"key": f"NL/ABC/COPY{n}", "parent_key": f"NL/ABC/COPY{n}"} for n in range(count))
+    Delivery.objects.bulk_create([Delivery(**copy) for copy in copies])
+
+
+def quiet_hour():
+    """The statistics know of nothing that is pending."""
+    Delivery.objects.update(state=DELIVERED)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE exchange_delivery")
+    Delivery.objects.update(state=PENDING)
+
+
+def test_a_claim_reads_what_it_takes_and_not_all_that_waits(cpo, emsp, rows_read):
+    push(cpo, "LOC1")
+    copy_delivery(3_000)
+    quiet_hour()
+    lane = acquired(emsp.platform)
+    before = rows_read("exchange_delivery")
+
+    assert len(lanes.claim(lane, timezone.now())) == 20
+    assert rows_read("exchange_delivery") - before <= 5 * 20
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["quiet hour", "known"])
+def test_which_lanes_are_due_is_seen_without_reading_all_that_waits(cpo, emsp, stranger, rows_read, known):
+    push(cpo, *(f"LOC{number}" for number in range(300)))
+    Delivery.objects.filter(platform=stranger.platform).delete()
+    quiet_hour()
+    if known:
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE exchange_delivery")
+    before = rows_read("exchange_delivery")
+
+    assert lanes.due_platforms(timezone.now()) == [emsp.platform.pk]
+    assert rows_read("exchange_delivery") - before <= 3
+
+
 def test_a_claim_that_expired_is_in_doubt_and_is_sent_as_the_state(cpo, emsp):
     push(cpo, "LOC1")
     lane = acquired(emsp.platform)
