@@ -73,13 +73,15 @@ PULLS = (
     Kind(
         "pull.not_believed",
         "A full list that seems to lack much of what was there",
-        "The partner's full list has less than half of the objects that it had before, or fewer than its X-Total-Count"
-        " says. The hub keeps them all as they are, in case the partner's server is at fault.",
+        "The partner's full list has less than half of the objects that it had before, fewer than its X-Total-Count"
+        " says, some of them on several pages in the place of others, or one whose id cannot be read. The hub keeps"
+        " them all as they are, in case the partner's server is at fault.",
         Who.BOTH,
         "Ask the partner whether the list is right. If it is, tick Believe the next full pull in its pull plan, and"
         " pull everything now.",
-        "Your full list had less than half of the objects of your last one, or fewer than its X-Total-Count."
-        " The hub keeps the others for now. Please look whether your list is complete, and tell us when it is.",
+        "Your full list had less than half of the objects of your last one, fewer than its X-Total-Count, the same"
+        " ones on several pages, or one whose id cannot be read. The hub keeps the others for now. Please look whether"
+        " your list is complete, and tell us when it is.",
     ),
     Kind(
         "pull.interrupted",

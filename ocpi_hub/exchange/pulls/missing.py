@@ -111,12 +111,25 @@ def _doubt(model: type[OwnedObject], pull: Pull, owner: str) -> str:
     """Why the list may lack more than what its owner took away; empty when nothing speaks against it."""
     if pull.total is not None and pull.received < pull.total:
         return f"{owner} listed {pull.received} {model.module} and told of {pull.total} (X-Total-Count)"
+    different = _different(pull)
+    if pull.total is not None and different < pull.total:
+        return (
+            f"{owner} listed {different} different {model.module} on {pull.pages} pages, some twice, and told of"
+            f" {pull.total} (X-Total-Count)"
+        )
     if UNNAMED in pull.refused_keys:
         return f"{owner} listed {model.module} whose id cannot be read, and any of those that seem to lack may be one"
     count = _counted(model, pull, owner)
     if count.listed * 100 < count.before * settings.HUB_PULL_LEAST:
         return f"{owner} listed {count.listed} of the {count.before} {model.module} that were there"
     return ""
+
+
+def _different(pull: Pull) -> int:
+    """Objects in the list, each once: where its pages overlap others fall between them. One page has no edges."""
+    if pull.pages < 2:
+        return pull.received
+    return min(pull.received, Listed.objects.filter(pull=pull).count() + pull.refused)
 
 
 def _counted(model: type[OwnedObject], pull: Pull, owner: str) -> Count:

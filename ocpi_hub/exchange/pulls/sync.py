@@ -277,6 +277,8 @@ class _Run:
                 continue
             if reason := second(self.model, item, first.setdefault(item.mark[:-1], item)):
                 self._contradict(pull, item, reason)
+            elif (before := taken.get(item.mark)) and store.is_newer(before.last_updated, item.last_updated):
+                pull.stale += 1
             else:
                 taken[item.mark] = item
         present = self._present(list(taken.values()))

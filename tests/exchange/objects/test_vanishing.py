@@ -363,6 +363,47 @@ def test_a_list_that_tells_of_more_than_it_gives_is_not_believed(cpo, plan):
     )
 
 
+def without_offsets(cpo, pages):
+    """A server that gives its first page whatever it is asked for."""
+
+    def answer(request):
+        offset = int(request.url.params.get("offset", 0))
+        headers = {"X-Total-Count": str(len(cpo.lists["locations"]))}
+        if offset < 2 * (pages - 1):
+            headers["Link"] = f'<{request.url.copy_set_param("offset", offset + 2)}>; rel="next"'
+        return enveloped(cpo.lists["locations"][:2], **headers)
+
+    cpo.answers.append(answer)
+
+
+def test_a_list_that_gives_the_same_page_again_and_again_is_not_believed(cpo, plan):
+    full(cpo, 4, 0)
+    without_offsets(cpo, pages=2)
+    found = full(cpo, 4, 1)
+
+    assert (found.received, missing()) == (4, 0)
+    assert found.note == (
+        "NL*ABC listed 2 different locations on 2 pages, some twice, and told of 4 (X-Total-Count): nothing of it "
+        "counts as vanished, in case its server is at fault. If the list is right, let the hub believe the next full "
+        "pull."
+    )
+
+
+def test_what_is_twice_in_a_list_of_one_page_takes_no_place_of_another(cpo, plan):
+    full(cpo, 4, 0)
+    found = full_of(cpo, [*some(3), *some(1)], 1)
+
+    assert (found.note, missing()) == ("", 1)
+
+
+def test_what_is_refused_on_one_of_several_pages_counts_as_different(cpo, plan):
+    cpo.page_size = 2
+    full(cpo, 4, 0)
+    found = full_of(cpo, [*some(3), examples.location(id="LOC9", publish="yes")], 1)
+
+    assert (found.pages, found.refused, found.note, missing()) == (2, 1, "", 1)
+
+
 @pytest.mark.parametrize("beyond", [10**40, "\x00"], ids=["digits", "NUL"])
 def test_what_is_listed_and_beyond_our_limits_has_not_vanished(cpo, plan, beyond):
     full(cpo, 4, 0)

@@ -386,6 +386,16 @@ def test_of_one_object_twice_in_a_page_the_last_counts(cpo):
     assert Location.objects.get().name == "last"
 
 
+def test_of_one_object_twice_in_a_page_the_newer_counts_though_it_stands_first(cpo):
+    cpo.lists["locations"] = [
+        examples.location(name="newer", last_updated=NEWER),
+        examples.location(name="older", last_updated=OLDER),
+    ]
+
+    assert counts(pull(cpo)) == {"pages": 1, "received": 2, "new": 1, "stale": 1}
+    assert Location.objects.get().name == "newer"
+
+
 def test_documents_are_kept_as_they_came_but_for_their_times(cpo):
     text = json.dumps(examples.location(id="LOC0"), indent=3).replace("230", "2.3E+2")
     other = json.dumps(examples.location(id="LOC1", last_updated="2026-03-01T10:00:00+01:00"))
