@@ -300,7 +300,8 @@ def test_a_report_of_a_partner_that_is_gone_still_opens(operator, reports, cpo):
     cpo.platform.delete()
 
     assert f"#{number}, which is gone" in words(operator.get(LIST))
-    assert operator.get(page_of(reports["pull.unreachable"])).status_code == 200
+    seen = words(operator.get(page_of(reports["pull.unreachable"])))
+    assert f"Partner: #{number}, which is gone" in seen
 
 
 def test_text_of_a_partner_is_no_markup(operator, emsp):

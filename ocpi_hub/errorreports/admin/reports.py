@@ -59,7 +59,6 @@ class ErrorReportAdmin(ReadOnlyAdmin):
         ByWho,
         ByKind,
     ]
-    list_select_related = ["platform"]
     search_fields = ["text"]  # shows the search box; found() says what it looks for
     search_help_text = (
         "a word of what happened, a partner, a party, an object, or a correlation or request id"
@@ -77,6 +76,10 @@ class ErrorReportAdmin(ReadOnlyAdmin):
         "called", "answered", "sent", "came_back", "ids", "kept",
     ]  # fmt: skip
     change_form_template = "admin/errorreports/errorreport/change_form.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ErrorReport]:
+        # Joined, a partner that is gone is None; looked for, it would be an error, and its fields would stay empty.
+        return super().get_queryset(request).select_related("platform")
 
     def get_ordering(self, request: HttpRequest) -> Any:
         return [ErrorReport.IN_ORDER, "-last_seen_at"]
