@@ -28,10 +28,22 @@ def became(actions: Iterable[DeadLetterAction]) -> dict[int, Counter[str | None]
     return found
 
 
+class ByWhom(admin.AllValuesFieldListFilter):
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self.title = "who"
+
+
+class ByDay(admin.DateFieldListFilter):
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self.title = "day"
+
+
 @admin.register(DeadLetterAction)
 class DeadLetterActionAdmin(ReadOnlyAdmin):
     list_display = ["at", "by", "what", "which", "letters", "progress", "said"]
-    list_filter = ["what", "by", "at"]
+    list_filter = ["what", ("by", ByWhom), ("at", ByDay)]
     search_fields = ["note", "by__iexact", "chosen"]
     search_help_text = "a word of the note, or who it was"
     fields = ["at", "by", "what", "chosen", "note", "letters", "progress", "entries"]
