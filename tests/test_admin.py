@@ -93,6 +93,7 @@ def test_every_list_and_every_row_opens(operator: Client, charge: None, model: t
     assert row is not None
     page = operator.get(reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[row.pk]))
     assert page.status_code == 200
+    assert '<div class="readonly">None</div>' not in page.content.decode()
 
 
 def another_platform() -> Platform:

@@ -93,11 +93,11 @@ class DeliveryAdmin(ReadOnlyAdmin):
     def short_state(self, row: Delivery) -> str:
         return SHORT_STATES[Delivery.State(row.state)]
 
-    @admin.display(description="next try", empty_value="", ordering="next_attempt_at")
-    def next_try(self, row: Delivery) -> str | None:
+    @admin.display(description="next try", ordering="next_attempt_at")
+    def next_try(self, row: Delivery) -> str:
         """Of a waiting delivery only; while the breaker is open the probe counts, not the schedule."""
         if row.state != Delivery.State.PENDING:
-            return None
+            return ""
         lane = lane_of(row.platform)
         if lane and lane.failures >= FAILURES_TO_OPEN:
             return f"held until {lane.probe_at:%H:%M:%S}" if lane.probe_at else "held"

@@ -145,18 +145,20 @@ class PullPlanAdmin(CompactAdmin):
     def vanished(self, row: PullPlan) -> str:
         return planwords.policy(row)
 
-    @admin.display(description="last complete", empty_value="never", ordering="done_at")
-    def read_last(self, row: Any) -> SafeString | None:
+    @admin.display(description="last complete", ordering="done_at")
+    def read_last(self, row: Any) -> SafeString | str:
         if row.done_at is None:
-            return None
+            return "never"
         return format_html(
             '<span title="{}">{}</span>', minute(row.done_at), planwords.age(row.done_at, timezone.now())
         )
 
-    @admin.display(description="next due", empty_value="not planned")
-    def read_next(self, row: PullPlan) -> str | None:
+    @admin.display(description="next due")
+    def read_next(self, row: PullPlan) -> str:
         at = planwords.next_due(row)
-        return at and (minute(at) if at > timezone.now() else "now")
+        if at is None:
+            return "not planned"
+        return minute(at) if at > timezone.now() else "now"
 
     @admin.display(description="last runs")
     def last_runs(self, row: PullPlan) -> SafeString:
