@@ -1,8 +1,16 @@
-"""Runs one management command; what an operator can mend ends it with one line instead of a traceback."""
+"""Runs one management command; what an operator can mend ends it with one line instead of a traceback.
 
+Beside that what commands have in common: how they read days and times.
+"""
+
+import argparse
+import os
 import re
+import select
+import signal
 import sys
 from collections.abc import Sequence
+from datetime import UTC, date, datetime
 
 import psycopg
 from django.conf import settings
@@ -10,11 +18,41 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 from django.db import OperationalError, ProgrammingError
 
+NOBODY_READS = 128 + signal.SIGPIPE  # the exit code that a shell expects of it
 NOT_MIGRATED = psycopg.errors.UndefinedTable | psycopg.errors.UndefinedColumn
 
 
 def run(argv: Sequence[str]) -> int:
-    """The exit code of the command; with --traceback its failures are shown as they came."""
+    """The exit code of the command; whoever reads what it prints may have enough of it, as head has."""
+    try:
+        try:
+            return execute(argv)
+        finally:
+            sys.stdout.flush()  # here and not when Python ends, where nobody could catch what it raises
+    except BrokenPipeError:
+        if not told_nobody():
+            raise  # a connection of the hub's
+        return NOBODY_READS
+
+
+def told_nobody() -> bool:
+    """Whether nobody reads the output any more; then it goes nowhere, so that Python's end says nothing of it."""
+    unread = [stream for stream in (sys.stdout, sys.stderr) if has_no_reader(stream.fileno())]
+    for stream in unread:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), stream.fileno())
+    return bool(unread)
+
+
+def has_no_reader(descriptor: int) -> bool:
+    """Of the writing end of a pipe."""
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    return any(events & select.POLLERR for _, events in poll.poll(0))
+
+
+def execute(argv: Sequence[str]) -> int:
+    """With --traceback its failures are shown as they came."""
     try:
         without_pool()
         execute_from_command_line(list(argv))
@@ -62,3 +100,21 @@ def cause(text: str, user: str) -> str:
     )
     reason = str(said[-1]).strip().replace(f'"{user}"', "of DATABASE_URL")
     return reason[0].lower() + reason[1:]
+
+
+# ------------------------------------------------------------------------------------------ days and times
+def day(text: str) -> date:
+    """The type of an argument."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day such as 2026-03-01") from None
+
+
+def moment(text: str) -> datetime:
+    """The type of an argument; UTC unless it says otherwise."""
+    try:
+        at = datetime.fromisoformat(text)
+        return at if at.tzinfo else at.replace(tzinfo=UTC)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time such as 2026-03-01T07:00") from None

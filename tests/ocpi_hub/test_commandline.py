@@ -1,9 +1,11 @@
 """What a management command says where an operator must act."""
 
+import argparse
 import os
 import subprocess
 import sys
 import time
+from datetime import UTC, date, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -131,3 +133,70 @@ def test_what_no_operator_can_mend_keeps_its_traceback() -> None:
 
     assert commandline.told(error) is None
     assert commandline.told(ImproperlyConfigured("HUB_VAR is wrong")) == "HUB_VAR is wrong"
+
+
+# ------------------------------------------------------------------------------- output that nobody reads on
+@pytest.mark.parametrize("length", [1, 1_000_000])
+@pytest.mark.parametrize("code", [None, 1])
+def test_a_command_whose_output_nobody_reads_ends_without_a_word(
+    monkeypatch: pytest.MonkeyPatch, length: int, code: int | None
+) -> None:
+    def execute(argv: list[str]) -> int:
+        sys.stdout.write("x" * length)
+        return sys.exit(code) if code else 0
+
+    reader, writer = os.pipe()
+    os.close(reader)
+    monkeypatch.setattr(commandline, "execute", execute)
+
+    with os.fdopen(writer, "w") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        assert commandline.run(["manage.py"]) == 141
+        stdout.write("what is written at the end of Python goes nowhere")
+
+
+def test_a_connection_that_breaks_is_not_taken_for_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    def execute(argv: list[str]) -> int:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr(commandline, "execute", execute)
+
+    with pytest.raises(BrokenPipeError):
+        commandline.run(["manage.py"])
+
+
+@pytest.mark.journey
+@pytest.mark.parametrize("arguments", [("help",), ("help", "--commands"), ("version",)], ids=" ".join)
+def test_head_after_a_command_leaves_no_traceback(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+
+    done = subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "HUB_VAR": str(tmp_path)},
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    os.close(writer)
+
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+# ------------------------------------------------------------------------------------------ days and times
+def test_a_day_and_a_time_are_read_as_utc() -> None:
+    assert commandline.day("2026-03-01") == date(2026, 3, 1)
+    assert commandline.moment("2026-03-01") == datetime(2026, 3, 1, tzinfo=UTC)
+    assert commandline.moment("2026-03-01T07:00") == datetime(2026, 3, 1, 7, tzinfo=UTC)
+    assert commandline.moment("2026-03-01T07:00+01:00") == datetime(2026, 3, 1, 6, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("text", ["nonsense", "2026-13-45", "2026-02-30", ""])
+def test_what_is_no_day_or_time_is_told_with_an_example(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match=f"'{text}' is no day such as 2026-03-01"):
+        commandline.day(text)
+    with pytest.raises(argparse.ArgumentTypeError, match=f"'{text}' is no time such as 2026-03-01T07:00"):
+        commandline.moment(text)

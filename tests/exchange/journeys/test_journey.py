@@ -310,6 +310,17 @@ def test_several_are_listed_with_the_command_for_each(cpo, emsp):
     assert len(printed("S1", "--checks").splitlines()) == 4
 
 
+def test_without_an_id_the_latest_are_listed_of_a_day_if_one_is_named(cpo):
+    for name in ("c1", "c2"):
+        cpo.get(S1, **{"X-Correlation-ID": name})
+    background.flush()
+    day_before = timezone.now() - timedelta(days=1)
+    Hop.objects.filter(correlation_id="c1").update(at=day_before)
+
+    assert [entry["correlation_id"] for entry in json.loads(printed("--json"))] == ["c2", "c1"]
+    assert json.loads(printed("--json", "--day", str(day_before.date())))["correlation_id"] == "c1"
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -317,7 +328,11 @@ def test_several_are_listed_with_the_command_for_each(cpo, emsp):
         (("party:NL*ABD",), "NL\\*ABD is no party of this hub; did you mean NL\\*ABC"),
         (("S1", "--party", "XX-YYY"), "XX\\*YYY is no party of this hub"),
         (("S1", "--since", "yesterday"), "'yesterday' is no time such as"),
+        (("S1", "--since", "2026-13-45"), "'2026-13-45' is no time such as"),
+        (("--day", "nonsense"), "'nonsense' is no day such as 2026-03-01"),
+        (("--day", "2026-03-01", "--since", "2026-03-01"), "--day goes without --since and --until"),
         (("S1", "--until", "2026-03-01T07:00"), "nothing found"),
+        (("S1", "--day", "2026-03-01"), "nothing found"),
     ],
 )
 def test_what_cannot_be_found_ends_with_the_reason(cpo, arguments, said):

@@ -2,13 +2,12 @@
 
 import getpass
 import json
-from datetime import datetime
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 
+from ocpi_hub import commandline
 from ocpi_hub.exchange.journeys import journey as journeys
 from ocpi_hub.exchange.journeys import journeypages
 from ocpi_hub.exchange.journeys.journeypages import Body, Entry, Panel, Shown
@@ -26,11 +25,15 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "id", help="such as sessions/NL/ABC/S1, a correlation id, token:04A1B2C3D4, NL*ABC"
+            "id",
+            nargs="?",
+            default="",
+            help="such as sessions/NL/ABC/S1, a correlation id, token:04A1B2C3D4, NL*ABC; none: the latest",
         )
         parser.add_argument("--party", metavar="NL-ABC", help="only what this party sent or was sent")
-        parser.add_argument("--since", metavar="2026-03-01T07:00", help="UTC")
-        parser.add_argument("--until", metavar="2026-03-01T08:00", help="UTC")
+        parser.add_argument("--day", type=commandline.day, metavar="2026-03-01", help="only of this day, UTC")
+        parser.add_argument("--since", type=commandline.moment, metavar="2026-03-01T07:00", help="UTC")
+        parser.add_argument("--until", type=commandline.moment, metavar="2026-03-01T08:00", help="UTC")
         parser.add_argument(
             "--checks",
             action="store_true",
@@ -46,9 +49,9 @@ class Command(BaseCommand):
         try:
             wanted = searching.understood(options["id"])
             party = naming.party_named(options["party"]) if options["party"] else None
-            span = Span(moment(options["since"]), moment(options["until"]))
         except ValueError as error:
             raise CommandError(str(error)) from error
+        span = span_of(options)
         ids = searching.found(wanted, party, span, checks=options["checks"]) or journeys.outside_the_journal(
             options["id"]
         )
@@ -76,14 +79,14 @@ class Command(BaseCommand):
             self.stdout.write(f"    manage.py journey correlation:{entry.correlation_id}")
 
 
-def moment(text: str | None) -> datetime | None:
-    """Raises ValueError."""
-    if not text:
-        return None
-    at = parse_datetime(text if len(text) > 10 else f"{text}T00:00")
-    if at is None:
-        raise ValueError(f"{text!r} is no time such as 2026-03-01T07:00")
-    return at if timezone.is_aware(at) else timezone.make_aware(at)
+def span_of(options: dict[str, Any]) -> Span:
+    """Raises CommandError."""
+    if options["day"] is None:
+        return Span(options["since"], options["until"])
+    if options["since"] or options["until"]:
+        raise CommandError("--day goes without --since and --until")
+    begin = datetime.combine(options["day"], time(), UTC)
+    return Span(begin, begin + timedelta(days=1))
 
 
 def told(panel: Panel, bodies: bool) -> str:

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from ocpi_hub import commandline
 from ocpi_hub.exchange.management.commands.repairs import find_platform
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.proof import asking, gaps, runs
@@ -33,11 +34,9 @@ class Command(BaseCommand):
         parser.add_argument("--platform", type=int, metavar="ID", help="only this platform")
         parser.add_argument("--module", choices=settings.OCPI_MODULES, help="only this module")
         days = parser.add_mutually_exclusive_group()
+        days.add_argument("--day", type=commandline.day, metavar="2026-03-01", help="only what changed then")
         days.add_argument(
-            "--day", type=date.fromisoformat, metavar="2026-03-01", help="only what changed then"
-        )
-        days.add_argument(
-            "--since", type=date.fromisoformat, metavar="2026-03-01", help="what changed from then on"
+            "--since", type=commandline.day, metavar="2026-03-01", help="what changed from then on"
         )
         asking = parser.add_mutually_exclusive_group()
         asking.add_argument("--ask", action="store_true", default=True, help="ask partners (the default)")
