@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 
 from ocpi_hub.exchange.admin.journeys import link_to
 from ocpi_hub.exchange.admin.pages import ReadOnlyAdmin, link, list_link, pretty, short, table
-from ocpi_hub.exchange.deliveries import deadletters
+from ocpi_hub.exchange.deliveries import deadletters, reopening
 from ocpi_hub.exchange.models import DeadLetter, DeadLetterEntry
 from ocpi_hub.partners.models import Platform
 
@@ -105,7 +105,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
         "history", "origin", "sent", "answered",
     ]  # fmt: skip
     readonly_fields = ["shown_state", "sent", "answered", "origin", "history"]
-    actions = ["retry", "discard"]
+    actions = ["retry", "discard", "reopen"]
 
     @admin.display(description="path", ordering="path")
     def place(self, row: DeadLetter) -> SafeString:
@@ -179,6 +179,15 @@ class DeadLetterAdmin(ReadOnlyAdmin):
         again = [("action", "discard"), ("select_across", request.POST.get("select_across", "0"))]
         again += [(ACTION_CHECKBOX_NAME, pk) for pk in request.POST.getlist(ACTION_CHECKBOX_NAME)]
         return self._discard(request, letters, "selected letters", again)
+
+    @admin.action(description="Reopen selected: discarded, and to be sent after all", permissions=["act"])
+    def reopen(self, request: HttpRequest, rows: QuerySet[DeadLetter]) -> None:
+        letters = DeadLetter.objects.filter(pk__in=rows.order_by().values("pk"))
+        done = reopening.reopen(letters, request.user.get_username(), "selected letters")
+        if not done:
+            self.message_user(request, "None of them is discarded: nothing was done.", messages.WARNING)
+            return
+        self.message_user(request, f"{done} are given up again: retry them now.", messages.SUCCESS)
 
     def get_urls(self) -> list[Any]:
         return [

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from ocpi_hub.exchange.explaining import absence, obstacles, whynot
 from ocpi_hub.exchange.explaining.whynot import Answer, Facts
-from ocpi_hub.exchange.models import Attempt, Delivery
+from ocpi_hub.exchange.models import Attempt, DeadLetter, DeadLetterEntry, Delivery
 from ocpi_hub.exchange.objects import store
 from ocpi_hub.exchange.objects.objectnames import Name
 from ocpi_hub.exchange.objects.ownedobject import OwnedObject
@@ -221,6 +221,8 @@ class _Case:
             last = f"; last try {_last_attempt(row)}" if row.tries else ""
             do = f"let {key} mend what it answered, then Retry in Dead letters"
             yield Reason("delivery", "it was given up", f"{text}{last}", "you", do, row)
+        elif row.state == State.DISCARDED:
+            yield discarded(row, self.row.owner_key)
         elif answer.word == "held":
             yield Reason("delivery", "its lane is held", text, key, "answer what is pushed to it", row)
         elif row.state in whynot.OPEN and not self.away:
@@ -261,6 +263,22 @@ class _Case:
         )
         counts = "for everybody" if not self.row.audience else f"for {self.row.audience} alone"
         return f"there are {len(self.rows)} copies, {', '.join(told)}; the one {counts} counts here"
+
+
+def discarded(row: Delivery, owner: str) -> Reason:
+    """By whom, when, why, and how it is sent after all."""
+    letter = DeadLetter.objects.filter(delivery=row).order_by("-id").first()
+    entries = DeadLetterEntry.objects.filter(delivery_id=row.pk, became=DeadLetterEntry.Became.DISCARDED)
+    entry = entries.select_related("action").order_by("-id").first()
+    text = f"{row.reason}, at {minute(row.finished_at)}"
+    if entry:
+        text = f"discarded by {entry.action.by} at {minute(entry.action.at)}, noting: {entry.action.note}"
+    if letter is None:
+        return Reason("delivery", "it was discarded", text, owner, "push it again, if it is to be sent", row)
+    text += f"; it had been given up at {minute(letter.given_up_at)}: {letter.reason}"
+    number = f"--letter {letter.pk}"
+    do = f"if it is to be sent after all, manage.py deadletters reopen {number}, then retry {number}"
+    return Reason("delivery", "it was discarded", text, "you", do, letter)
 
 
 def _last_attempt(row: Delivery) -> str:

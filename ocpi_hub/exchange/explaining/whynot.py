@@ -71,7 +71,12 @@ class Answer(NamedTuple):
     def urgency(self) -> Urgency:
         if self.word == "delivered":
             return Urgency.DELIVERED if self.current_since else Urgency.BEHIND
-        words = {"given up": Urgency.GIVEN_UP, "held": Urgency.HELD, "not sent": Urgency.NOT_SENT}
+        words = {
+            "given up": Urgency.GIVEN_UP,
+            "held": Urgency.HELD,
+            "discarded": Urgency.BEHIND,
+            "not sent": Urgency.NOT_SENT,
+        }
         return words.get(self.word, Urgency.WAITING)
 
 
@@ -117,7 +122,7 @@ def _of_delivery(facts: Facts, row: Delivery) -> Answer:
     if row.state == State.FAILED:
         return Answer("given up", row.reason or "no reason noted", row)
     if row.state == State.DISCARDED:
-        return Answer("discarded", row.reason or "by an operator", row)
+        return Answer("discarded", f"at {_time(row.finished_at)}: {row.reason or 'by an operator'}", row)
     if row.state == State.ABSORBED:
         return Answer("covered", row.reason, row)
     if row.state == State.SENDING:

@@ -83,6 +83,7 @@ class DeadLetterAction(models.Model):
         RETRY = "RETRY", "tried again"
         DISCARD = "DISCARD", "discarded"
         GIVE_UP = "GIVE_UP", "given up while it waited"
+        REOPEN = "REOPEN", "reopened"
 
     at = models.DateTimeField(db_default=Func(function="clock_timestamp"))
     by = models.CharField(max_length=150, help_text="the user's name")
@@ -106,6 +107,7 @@ class DeadLetterEntry(models.Model):
         COVERED = "COVERED", "covered by a delivery that was waiting"
         DISCARDED = "DISCARDED", "discarded"
         GIVEN_UP = "GIVEN_UP", "given up while it waited"
+        REOPENED = "REOPENED", "reopened after it was discarded"
 
     action = models.ForeignKey(DeadLetterAction, models.CASCADE, related_name="entries")
     letter_id = models.BigIntegerField()

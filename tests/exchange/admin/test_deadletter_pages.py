@@ -285,6 +285,31 @@ def test_the_command_discards_letters_with_a_note(letters):
     assert states() == {"OPEN": 3, "DISCARDED": 1}
 
 
+def test_what_was_discarded_is_reopened_in_the_admin_by_who_may(letters, operator):
+    DeadLetter.objects.filter(pk=letters[0].pk).update(state="DISCARDED")
+    form = {"action": "reopen", "_selected_action": [letter.pk for letter in letters]}
+    everything = f"{reverse(PAGE)}?state=every"
+
+    said = operator.post(everything, form, follow=True).content.decode()
+
+    assert "1 are given up again: retry them now." in said
+    assert states() == {"OPEN": 4}
+    assert DeadLetterAction.objects.get().what == "REOPEN"
+    assert (
+        "None of them is discarded: nothing was done."
+        in operator.post(everything, form, follow=True).content.decode()
+    )
+
+
+def test_the_command_reopens_what_was_discarded(letters):
+    number = str(letters[0].pk)
+    run("discard", "--letter", number, "--note", "a test object")
+
+    assert refused("reopen") == "say which: --platform, --cause, --module, --letter, or --all"
+    assert run("reopen", "--letter", number) == "1 are given up again: retry them now.\n"
+    assert states() == {"OPEN": 4}
+
+
 @pytest.mark.parametrize("action", ["retry", "discard"])
 def test_a_cause_that_no_letter_has_is_told_with_those_that_there_are(letters, stranger, action):
     told = refused(action, "--cause", "nonsense", "--note", "x")

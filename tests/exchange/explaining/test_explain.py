@@ -1,6 +1,7 @@
 """May this party see this object, did it get it, and if not, why: `manage.py explain`."""
 
 import json
+import re
 from contextlib import suppress
 from datetime import timedelta
 from io import StringIO
@@ -12,9 +13,10 @@ from django.db import connection
 from django.utils import timezone
 
 from locations.models import Location
+from ocpi_hub.exchange.deliveries import deadletters
 from ocpi_hub.exchange.deliveries.lanebreaker import FAILURES_TO_OPEN
 from ocpi_hub.exchange.messages import outbox
-from ocpi_hub.exchange.models import Delivery, Lane, Message, RefusedObject
+from ocpi_hub.exchange.models import DeadLetter, DeadLetterAction, Delivery, Lane, Message, RefusedObject
 from ocpi_hub.exchange.objects.objectnames import named
 from ocpi_hub.exchange.pulls import refusals, sync
 from ocpi_hub.partners import agreements
@@ -360,6 +362,50 @@ def test_a_given_up_delivery_says_what_the_last_try_said(cpo, emsp, deliver) -> 
     assert found["answer"] == f"DE*MSP has not got {LOC1}: it was given up."
     assert reason["text"].startswith("given up, HTTP 200, 2001: no message; last try PUT at ")
     assert reason["who"] == "you"
+
+
+def test_a_discarded_delivery_says_by_whom_when_and_why_and_how_it_is_sent_after_all(
+    cpo, emsp, deliver
+) -> None:
+    emsp.answers.append(lambda request: enveloped(status_code=2001))
+    cpo.put(PUSHED, examples.location())
+    deliver()
+    deadletters.discard(DeadLetter.objects.all(), by="ann", chosen="all", note="they do not want it")
+    letter, action = DeadLetter.objects.get(), DeadLetterAction.objects.get()
+
+    code, found = explain()
+
+    reason = about(found, "delivery")
+    assert (code, found["has"]) == (1, "nothing")
+    assert found["answer"] == f"DE*MSP has not got {LOC1}: it was discarded."
+    assert reason["text"] == (
+        f"discarded by ann at {utc(action.at)}, noting: they do not want it; it had been given up at"
+        f" {utc(letter.given_up_at)}: HTTP 200, 2001: no message"
+    )
+    assert (reason["who"], reason["deadletter_id"]) == ("you", letter.pk)
+    commands = re.findall(r"(?:deadletters |then )(\w+) (--letter \d+)", reason["do"])
+    assert [name for name, _ in commands] == ["reopen", "retry"]
+
+    emsp.answers.clear()
+    for name, choice in commands:
+        call_command("deadletters", name, *choice.split(), stdout=StringIO())
+    deliver()
+
+    assert explain()[1]["has"] == "newest"
+
+
+def test_a_discarded_delivery_without_its_letter_is_its_owners_to_push_again(cpo, emsp, deliver) -> None:
+    emsp.answers.append(lambda request: enveloped(status_code=2001))
+    cpo.put(PUSHED, examples.location())
+    deliver()
+    deadletters.discard(DeadLetter.objects.all(), by="ann", chosen="all", note="a test")
+    DeadLetter.objects.all().delete()
+    DeadLetterAction.objects.all().delete()
+
+    reason = about(explain()[1], "delivery")
+
+    assert reason["text"] == f"discarded by ann: a test, at {utc(Delivery.objects.get().finished_at)}"
+    assert (reason["who"], reason["do"]) == ("NL*ABC", "push it again, if it is to be sent")
 
 
 def test_who_has_an_older_state_is_told_apart_from_who_has_nothing(cpo, emsp, deliver) -> None:

@@ -7,20 +7,22 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Count, Max, QuerySet
 
-from ocpi_hub.exchange.deliveries import deadletters
+from ocpi_hub.exchange.deliveries import deadletters, reopening
 from ocpi_hub.exchange.management.commands.repairs import find_platform
 from ocpi_hub.exchange.models import DeadLetter, Delivery
+
+State = DeadLetter.State
 
 
 class Command(BaseCommand):
     help = (
-        "Lists dead letters by partner and cause, tries them again, or discards them with a note; give-up"
-        " makes dead letters of what waits for a partner. The admin's page Dead letters does the same. Every action"
-        " is kept with who did it."
+        "Lists dead letters by partner and cause, tries them again, or discards them with a note; reopen takes that"
+        " back, so that they can be tried again; give-up makes dead letters of what waits for a partner. The admin's"
+        " page Dead letters does the same. Every action is kept with who did it."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("action", choices=["list", "retry", "discard", "give-up"])
+        parser.add_argument("action", choices=["list", "retry", "discard", "reopen", "give-up"])
         parser.add_argument("--platform", type=int, metavar="ID")
         parser.add_argument("--cause", help='such as "refused 2001"; list names them')
         parser.add_argument("--module")
@@ -38,7 +40,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["platform"] is not None:
             find_platform(options["platform"])
-        letters, chosen = _chosen(options)
+        state = State.DISCARDED if options["action"] == "reopen" else State.OPEN
+        letters, chosen = _chosen(options, state)
         if options["action"] == "list":
             self._list(letters, each=options["each"], as_json=options["json"])
             return
@@ -49,7 +52,11 @@ class Command(BaseCommand):
         if not chosen and not options["all"]:
             raise CommandError("say which: --platform, --cause, --module, --letter, or --all")
         if options["cause"] is not None and not letters.exists():
-            raise CommandError(_without_that_cause(options))
+            raise CommandError(_without_that_cause(options, state))
+        if options["action"] == "reopen":
+            count = reopening.reopen(letters, by, chosen or "all", options["note"])
+            self.stdout.write(f"{count} are given up again: retry them now.")
+            return
         if options["action"] == "retry":
             done = deadletters.retry(letters, by, chosen or "all", options["note"])
             self.stdout.write(f"{done}.")
@@ -81,11 +88,11 @@ class Command(BaseCommand):
             self.stdout.write("  ".join(str(value) for value in row.values()))
 
 
-def _chosen(options: dict[str, Any]) -> tuple[QuerySet[DeadLetter], str]:
-    """The open letters that the options leave, and the choice in words; empty: all."""
+def _chosen(options: dict[str, Any], state: State) -> tuple[QuerySet[DeadLetter], str]:
+    """The letters in this state that the options leave, and the choice in words; empty: all."""
     fields = {"platform": "platform_id", "cause": "cause", "module": "module", "letter": "pk__in"}
     given = {name: options[name] for name in fields if options[name] is not None}
-    letters = DeadLetter.objects.filter(state=DeadLetter.State.OPEN)
+    letters = DeadLetter.objects.filter(state=state)
     words = [
         f"{name} {', '.join(map(str, value)) if isinstance(value, list) else value}"
         for name, value in given.items()
@@ -93,9 +100,9 @@ def _chosen(options: dict[str, Any]) -> tuple[QuerySet[DeadLetter], str]:
     return letters.filter(**{fields[name]: value for name, value in given.items()}), ", ".join(words)
 
 
-def _without_that_cause(options: dict[str, Any]) -> str:
+def _without_that_cause(options: dict[str, Any], state: State) -> str:
     """Names the causes that there are among the rest of the choice."""
-    others, chosen = _chosen({**options, "cause": None})
+    others, chosen = _chosen({**options, "cause": None}, state)
     causes = others.order_by("cause").values_list("cause", flat=True).distinct()
     place = f" ({chosen})" if chosen else ""
     there = f"there are: {', '.join(causes)}" if causes else "nothing is given up there"
