@@ -15,7 +15,9 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils.deprecation import MiddlewareMixin
 
 from ocpi_hub import metrics
+from ocpi_hub.protocol.envelope import StatusCode
 
+KNOWN_CODES = frozenset(map(int, StatusCode))
 METHODS = ("GET", "PUT", "PATCH", "POST", "DELETE", "HEAD", "OPTIONS")
 
 
@@ -30,10 +32,17 @@ class MeasureMiddleware:
         response = self.get_response(request)
         module = module_of(request.path_info)
         method = request.method if request.method in METHODS else "other"
-        told = str(int(getattr(response, "status_code_ocpi", 0)) or "")
+        told = said(int(getattr(response, "status_code_ocpi", 0)))
         metrics.requests.labels(module, method, str(response.status_code), told).inc()
         metrics.request_duration.labels(module).observe(time.perf_counter() - began)
         return response
+
+
+def said(status_code: int) -> str:
+    """An OCPI status code, of one that a relayed answer made up its thousand alone: there are only so many."""
+    if not status_code:
+        return ""
+    return str(status_code) if status_code in KNOWN_CODES else f"{status_code // 1000}xxx"
 
 
 def module_of(path: str) -> str:

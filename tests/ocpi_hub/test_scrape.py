@@ -115,6 +115,21 @@ def test_requests_are_counted_by_module_and_both_statuses(client, cpo):
     assert grown(before, after, "hub_request_duration_seconds_count", module="locations") == 3
 
 
+def test_status_codes_of_a_partners_own_make_no_series_each(client, cpo, emsp):
+    before = scrape_now(client)
+    codes = iter((2345, 2346, 4711))
+    emsp.answers.append(lambda request: enveloped(status_code=next(codes)))
+    cpo.party = "NL*ABC"
+
+    for _ in range(3):
+        cpo.get("receiver/locations/NL/ABC/LOC1", **{"OCPI-to-country-code": "DE", "OCPI-to-party-id": "MSP"})
+
+    after = scrape_now(client)
+    asked = {"module": "locations", "method": "GET", "status": "200"}
+    assert grown(before, after, "hub_requests_total", **asked, ocpi_status="2xxx") == 2
+    assert grown(before, after, "hub_requests_total", **asked, ocpi_status="4xxx") == 1
+
+
 @pytest.mark.parametrize(
     ("answer", "result"),
     [
