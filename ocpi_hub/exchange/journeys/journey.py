@@ -35,6 +35,12 @@ class Journey(NamedTuple):
     correlation_id: str
     steps: list[Step]  # in the order of time
     private: frozenset[str]  # values that name a driver
+    known: int  # hops that the journal has of it
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether these are its first hops only."""
+        return len(self.hops) < self.known
 
     @property
     def hops(self) -> list[Hop]:
@@ -52,6 +58,7 @@ def journey(correlation_id: str) -> Journey:
     hops = hops_of(correlation_id)
     # A result may have come under another one than its request.
     its = Q(correlation_id__in=sorted({correlation_id, *(hop.correlation_id for hop in hops)}))
+    known = Hop.objects.filter(its).count()
     messages = list(Message.objects.filter(its).select_related("source").order_by("id")[:MOST])
     callbacks = list(Callback.objects.filter(its).order_by("id")[:MOST])
     attempts = list(Attempt.objects.filter(its).order_by("at")[:MOST])
@@ -65,13 +72,13 @@ def journey(correlation_id: str) -> Journey:
         *(
             Step(attempt.at, words.of_attempt(attempt, names), row=attempt)
             for attempt in attempts
-            if attempt.request_id not in seen
+            if attempt.request_id not in seen and len(hops) == known
         ),
         *_stored(messages, came),
         *(Step(max(row.created_at, began), words.of_callback(row), row=row) for row in callbacks),
     ]
     steps.sort(key=lambda step: step.at)
-    return Journey(correlation_id, steps, frozenset(_private(hops, messages)))
+    return Journey(correlation_id, steps, frozenset(_private(hops, messages)), known)
 
 
 def _stored(messages: list[Message], came: dict[str, datetime]) -> Iterator[Step]:

@@ -125,6 +125,8 @@ def _headline(told: Journey) -> str:
         return "Nothing is known of it."
     came = sum(hop.direction == Hop.Direction.IN for hop in hops)
     text = f"{came} came in, {len(hops) - came} went out"
+    if told.is_cut:
+        text = f"the first {len(hops):,} of {told.known:,} hops: {text}"
     if not hops:
         text = "the journal has no hops of it: they are past their time, were dropped, or it was switched off"
     waiting = sum(step.said.tone == Tone.WAITING for step in told.steps)

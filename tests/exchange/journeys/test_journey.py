@@ -5,6 +5,7 @@ import io
 import json
 import re
 from datetime import timedelta
+from functools import partial
 
 import httpx
 import pytest
@@ -14,10 +15,12 @@ from django.utils import timezone
 
 from ocpi_hub import background
 from ocpi_hub.exchange.deliveries import lanes
+from ocpi_hub.exchange.journeys import journey as journeys
 from ocpi_hub.exchange.journeys import journeypages
 from ocpi_hub.exchange.journeys.journey import journey, outside_the_journal
 from ocpi_hub.exchange.messages import outbox
 from ocpi_hub.exchange.models import Delivery
+from ocpi_hub.journal import searching
 from ocpi_hub.journal.models import Hop, Look
 from tests import examples
 from tests.conformance.calls import to
@@ -40,6 +43,17 @@ def steps(panel):
 
 def outcomes(panel):
     return [step.said.outcome for step in panel.steps]
+
+
+def test_a_journey_of_more_hops_than_are_shown_says_so(cpo, emsp, deliver, monkeypatch):
+    monkeypatch.setattr(journeys, "hops_of", partial(searching.hops_of, most=1))
+    cpo.put(S1, examples.session(id="S1"), **IDS)
+    deliver()
+
+    panel = told()
+
+    assert panel.headline == "the first 1 of 2 hops: 1 came in, 0 went out"
+    assert [what for what, _, _ in steps(panel)] == ["came in", "stored", "delivery"]
 
 
 def test_a_push_is_told_from_its_sender_to_its_receiver(cpo, emsp, deliver):
