@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from django.db.models import F, Func, Q, QuerySet, TextField, Value
+from django.conf import settings
+from django.db.models import Count, F, Func, Q, QuerySet, TextField, Value, Window
+from django.db.models.functions import RowNumber
 from django.utils import timezone
 
 from ocpi_hub.journal.kinds import EVSE, RESULT, THINGS, WORDS, Thing
@@ -19,7 +21,7 @@ MOST_HOPS = 500  # of one journey that are shown
 MOST_LINKED = 20  # hops of a request and its results, over all correlation ids
 MOST_LOOKED_AT = 20_000  # hops of one search
 # What is asked for most is of today; a busy Location has too many hops to look at all of them.
-REACHES = (timedelta(days=1), timedelta(days=7), timedelta(days=366))
+REACHES = (timedelta(days=1), timedelta(days=7))
 
 _PARTY = re.compile(r"[A-Za-z]{2}[*-][A-Za-z0-9]{3}(?:[*-][A-Za-z]{3,5})?")
 _EVSE_ID = re.compile(r"[A-Za-z]{2}\*[A-Za-z0-9]{3}\*E[A-Za-z0-9*]+")
@@ -213,7 +215,7 @@ def heads(correlation_ids: list[str]) -> dict[str, list[Hop]]:
     rows = Hop.objects.filter(correlation_id__in=correlation_ids).defer(
         "request_headers", "request_body", "answer_headers", "answer_body"
     )
-    found: dict[str, list[Hop]] = {correlation_id: [] for correlation_id in correlation_ids}
-    for hop in rows.order_by("at", "id")[: MOST_HOPS * 10]:
+    found: dict[str, list[Any]] = {correlation_id: [] for correlation_id in correlation_ids}
+    for hop in rows.filter(place__lte=MOST_HOPS).order_by("at", "id"):
         found[hop.correlation_id].append(hop)
     return found

@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from ocpi_hub import background
+from ocpi_hub.exchange.journeys import journeypages
 from ocpi_hub.journal import searching
 from ocpi_hub.journal.models import Hop
 from ocpi_hub.journal.searching import Span, found, hops_of, matching, understood

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.contrib import admin
 from django.db.models import Model
@@ -89,11 +89,11 @@ def entries(correlation_ids: list[str]) -> list[Entry]:
     ]
 
 
-def _entry(correlation_id: str, hops: list[Hop], names: dict[int, str], ending: Ending) -> Entry:
+def _entry(correlation_id: str, hops: list[Any], names: dict[int, str], ending: Ending) -> Entry:
     first = hops[0]
     mask = masker({value for hop in hops for value in (*in_names(hop), *private_values(path=hop.url))})
     who, text = words.who_of(first, names), mask(words.text_of(first))
-    return Entry(correlation_id, at_of(first.at), who, text, mask(ending.text), ending.tone, len(hops))
+    return Entry(correlation_id, at_of(first.at), who, text, mask(ending.text), ending.tone, first.of)
 
 
 # -------------------------------------------------------------------------------------------- one journey
