@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db.models import Count, F, Func, Q, QuerySet, TextField, Value, Window
@@ -188,12 +188,17 @@ def matching(wanted: Understood, partner: Party | None = None) -> QuerySet[Hop]:
 def _slices(hops: QuerySet[Hop], span: Span) -> Iterator[QuerySet[Hop]]:
     """The latest first, each reaching further back than the one before."""
     end = upper = span.until or timezone.now() + timedelta(minutes=5)
-    for reach in REACHES:
+    for reach in (*REACHES, kept()):
         lower = max(end - reach, span.since) if span.since else end - reach
         yield hops.filter(at__gte=lower, at__lt=upper)
         upper = lower
         if span.since and lower <= span.since:
             return
+
+
+def kept() -> timedelta:
+    """How long hops are there to be found: their days are dropped whole."""
+    return timedelta(days=max(settings.HUB_JOURNAL_DAYS.values()) + 2)
 
 
 def hops_of(correlation_id: str, most: int = MOST_HOPS) -> list[Hop]:
@@ -210,10 +215,15 @@ def hops_of(correlation_id: str, most: int = MOST_HOPS) -> list[Hop]:
     return list(Hop.objects.filter(correlation_id__in=sorted(ids)).order_by("at", "id")[:most])
 
 
-def heads(correlation_ids: list[str]) -> dict[str, list[Hop]]:
-    """The hops of each journey in their order, without what is long."""
-    rows = Hop.objects.filter(correlation_id__in=correlation_ids).defer(
-        "request_headers", "request_body", "answer_headers", "answer_body"
+def heads(correlation_ids: list[str]) -> dict[str, list[Any]]:
+    """The first hops of each journey in their order, without what is long; each says of how many it is one."""
+    rows = (
+        Hop.objects.filter(correlation_id__in=correlation_ids)
+        .defer("request_headers", "request_body", "answer_headers", "answer_body")
+        .annotate(
+            place=Window(RowNumber(), partition_by="correlation_id", order_by=["at", "id"]),
+            of=Window(Count("*"), partition_by="correlation_id"),
+        )
     )
     found: dict[str, list[Any]] = {correlation_id: [] for correlation_id in correlation_ids}
     for hop in rows.filter(place__lte=MOST_HOPS).order_by("at", "id"):

@@ -132,6 +132,30 @@ def test_a_result_belongs_to_its_request_under_whatever_correlation_id_it_comes(
     assert address.rpartition("/")[2] not in stored
 
 
+def test_a_journey_of_very_many_hops_takes_no_other_out_of_the_list(cpo, emsp, monkeypatch):
+    monkeypatch.setattr(searching, "MOST_HOPS", 3)
+    for _ in range(31):
+        cpo.get(S1, **of("c0"))
+    cpo.get(S1, **of("c1"))
+    background.flush()
+
+    rows = searching.heads(["c1", "c0"])
+
+    assert {name: len(hops) for name, hops in rows.items()} == {"c1": 1, "c0": 3}
+    assert [entry.hops for entry in journeypages.entries(["c1", "c0"])] == [1, 31]
+
+
+def test_hops_are_found_for_as_long_as_they_are_kept(cpo, emsp, settings):
+    settings.HUB_JOURNAL_DAYS = settings.HUB_JOURNAL_DAYS | {"invoices": 800}
+    cpo.get(S1, **of("c1"))
+    background.flush()
+    Hop.objects.update(at=timezone.now() - timedelta(days=700))
+
+    assert ids("c1") == ["c1"]
+    assert ids("c1", None, Span(since=timezone.now() - timedelta(days=710))) == ["c1"]
+    assert ids("c1", None, Span(since=timezone.now() - timedelta(days=690))) == []
+
+
 def test_the_hubs_own_checks_are_left_out_unless_they_are_asked_for_or_there_is_nothing_else(cpo):
     for number in range(3):
         cpo.get(S1, **of(f"c{number}"))
