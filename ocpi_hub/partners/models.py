@@ -86,7 +86,8 @@ class Platform(models.Model):
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
-        help_text="requests a minute that it takes from the hub's lane; empty: as fast as it answers",
+        help_text="requests a minute that it takes from the hub for deliveries and pages of pulls together, deliveries"
+        " first; relays are not counted; empty: as fast as it answers",
     )
     retry_schedule = ArrayField(
         models.PositiveIntegerField(),

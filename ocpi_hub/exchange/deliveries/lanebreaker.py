@@ -10,8 +10,8 @@ import logging
 from datetime import datetime, timedelta
 
 from ocpi_hub.exchange.calls import presence
+from ocpi_hub.exchange.calls.pacing import pay, rest
 from ocpi_hub.exchange.calls.verdicts import Result, Verdict
-from ocpi_hub.exchange.deliveries.pacing import Pace
 from ocpi_hub.exchange.models import Delivery, Lane
 from ocpi_hub.exchange.pulls import pullplans
 from ocpi_hub.partners.models import Platform, Status
@@ -41,7 +41,7 @@ def rests(lane: Lane, now: datetime) -> bool:
 def count(lane: Lane, result: Result, now: datetime) -> None:
     """What a try means for those that come after it, on the lane in hand."""
     if result.requests_made:
-        _pay(lane, result, now)
+        pay(lane, result.requests, now)
     if result.verdict is Verdict.GONE:
         return
     if result.asks_to_slow_down:
@@ -51,15 +51,6 @@ def count(lane: Lane, result: Result, now: datetime) -> None:
         _count_failures(lane, result, now)
 
 
-def _pay(lane: Lane, result: Result, now: datetime) -> None:
-    """By the partner's own limit of requests a minute."""
-    if (pace := pace_of(lane)) is None:
-        return
-    lane.paid_until = pace.paid(lane.paid_until, now, result.requests)
-    if not pace.free(lane.paid_until, now):
-        rest(lane, pace.free_at(lane.paid_until), f"it takes {pace.per_minute} requests a minute")
-
-
 def _pause(lane: Lane, result: Result, now: datetime) -> None:
     """As long as it asks; when it does not say how long, or says a time that is past, twice as long each time."""
     wait = result.retry_after
@@ -67,16 +58,6 @@ def _pause(lane: Lane, result: Result, now: datetime) -> None:
         wait = min(SHORTEST_PAUSE * 2**lane.slowed, LONGEST_PAUSE)
         lane.slowed = min(lane.slowed + 1, 30)
     rest(lane, now + max(wait, SHORTEST_PAUSE), result.outcome)
-
-
-def rest(lane: Lane, until: datetime, why: str) -> None:
-    if lane.rest_until is None or until > lane.rest_until:
-        lane.rest_until, lane.rest_reason = until, why
-
-
-def pace_of(lane: Lane) -> Pace | None:
-    limit = lane.platform.deliveries_per_minute
-    return Pace(limit) if limit else None
 
 
 def _count_failures(lane: Lane, result: Result, now: datetime) -> None:

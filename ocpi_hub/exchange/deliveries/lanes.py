@@ -19,6 +19,7 @@ from django.db.models.functions import Now
 
 from ocpi_hub import metrics
 from ocpi_hub.exchange import clock
+from ocpi_hub.exchange.calls.pacing import free_for_deliveries
 from ocpi_hub.exchange.calls.transports import InsideTransaction
 from ocpi_hub.exchange.calls.verdicts import HUB_FAULT, Result, Verdict
 from ocpi_hub.exchange.deliveries import lanebreaker
@@ -112,8 +113,8 @@ def claim(lane: Lane, now: datetime) -> list[Delivery]:
     if (lane.probe_at and lane.probe_at > now) or (lane.rest_until and lane.rest_until > now):
         return []
     limit, order = (1, "tries, id") if lane.failures >= FAILURES_TO_OPEN else (BATCH, "priority, id")
-    if pace := lanebreaker.pace_of(lane):
-        limit = min(limit, pace.free(lane.paid_until, now))
+    if (free := free_for_deliveries(lane, now)) is not None:
+        limit = min(limit, free)
     parameters = {"platform": lane.pk, "holder": lane.holder, "now": now, "limit": limit}
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM.format(order=order), parameters)

@@ -166,6 +166,12 @@ class Lane(models.Model):
         default=0, help_text="answers in a row that it gets too much, and not until when"
     )
     paid_until = models.DateTimeField(null=True, help_text="see deliveries a minute of its platform")
+    page_paid_at = models.DateTimeField(
+        null=True, help_text="when a page of a pull was last paid for by the same limit"
+    )
+    page_waits_until = models.DateTimeField(
+        null=True, help_text="so long a request is left for a page whose turn has come"
+    )
 
     def __str__(self) -> str:
         return f"lane of {self.platform}"

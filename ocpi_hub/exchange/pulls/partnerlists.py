@@ -1,6 +1,6 @@
 """A partner's Sender list, read page by page along its Link (transport_and_format.asciidoc, Pagination)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -65,6 +65,10 @@ class TurnOver(Later):
     """It has read for a while, and lists of others wait to be read."""
 
 
+class OverBudget(Later):
+    """The partner's own limit of requests a minute leaves none for a page now (turns.py)."""
+
+
 class PlaceGone(Exception):
     """The page at which a pull was to go on is no page of the list any more."""
 
@@ -87,12 +91,20 @@ class Page(NamedTuple):
 
 
 class PartnerList:
-    """One crawl through the list of one module of one party."""
+    """One crawl through the list of one module of one party; `take` is called for each request, before it."""
 
     def __init__(
-        self, platform: Platform, module: str, party: Party, ids: MessageIDs, *, routed: bool = True
+        self,
+        platform: Platform,
+        module: str,
+        party: Party,
+        ids: MessageIDs,
+        *,
+        routed: bool = True,
+        take: Callable[[Platform], object] = lambda platform: None,
     ) -> None:
         self.platform, self.module, self.party, self.ids, self.routed = platform, module, party, ids, routed
+        self.take = take
         self.read = 0  # pages
 
     def pages(self, date_from: datetime | None, place: Place = BEGINNING) -> Iterator[Page]:
@@ -150,6 +162,7 @@ class PartnerList:
 
     def _get(self, client: PlatformClient, url: str, *, resuming: bool) -> tuple[Answer, list[bytes]]:
         routing = Routing(to=self.party.ref, sender=hub_party()) if self.routed else None
+        self.take(self.platform)
         transports.release_connection()
         try:
             answer = client.request("GET", url, ids=self.ids.child(), routing=routing, limit=LIST_LIMIT)

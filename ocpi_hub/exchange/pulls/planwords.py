@@ -63,7 +63,7 @@ def state(plan: PullPlan, last: Pull | None, now: datetime) -> str:
         of = f" of {last.total}" if last.total else ""
         return f"is being read: page {last.pages + 1}, {last.received}{of} objects so far"
     if last and last.state == Pull.State.WAITING and last.resume_at and last.resume_at > now:
-        return f"the partner asked to be called again at {minute(last.resume_at)}; the pull goes on then"
+        return f"waits until {minute(last.resume_at)} and goes on then: {last.error}"
     if plan.failures and last:
         return f"failed {times(plan.failures)}: {last.error}; {coming(plan, now)}"
     if plan.wanted:

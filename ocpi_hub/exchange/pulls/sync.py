@@ -22,7 +22,7 @@ from ocpi_hub.exchange.messages import outbox
 from ocpi_hub.exchange.models import Pull
 from ocpi_hub.exchange.objects import store, upserts, vanishing
 from ocpi_hub.exchange.objects.ownedobject import OwnedObject, owned_models
-from ocpi_hub.exchange.pulls import crawls, missing, pullfailures, refusals
+from ocpi_hub.exchange.pulls import crawls, missing, pullfailures, refusals, turns
 from ocpi_hub.exchange.pulls.partnerlists import (
     CalledTooOften,
     Later,
@@ -31,7 +31,6 @@ from ocpi_hub.exchange.pulls.partnerlists import (
     Place,
     PlaceGone,
     PullFailed,
-    TurnOver,
 )
 from ocpi_hub.exchange.pulls.pulledobjects import (
     Taken,
@@ -159,7 +158,7 @@ class _Run:
         self.date_from = None if full else date_from(platform, model.module, party, since)
         self.full = self.date_from is None
         self.ids = MessageIDs.new()
-        self.list = PartnerList(platform, model.module, party, self.ids, routed=model.routed)
+        self.list = PartnerList(platform, model.module, party, self.ids, routed=model.routed, take=turns.take)
         self.repairs = RepairTable(platform, model)
         self.refusals: list[dict[str, str]] = []
         self.known: dict[str, bool] = {}
@@ -193,7 +192,7 @@ class _Run:
         except Later as later:
             pull.state, pull.error = Pull.State.WAITING, str(later)
             pull.resume_at = clock.now() + _wait(pull, later)
-            if not isinstance(later, TurnOver):
+            if isinstance(later, CalledTooOften):
                 pullfailures.stopped(self.platform, pull, later, self.ids)
         except PullFailed as failure:
             pull.state, pull.error, pull.finished_at = Pull.State.FAILED, str(failure), timezone.now()

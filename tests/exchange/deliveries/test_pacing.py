@@ -10,8 +10,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ocpi_hub.exchange import clock
+from ocpi_hub.exchange.calls.pacing import Pace
 from ocpi_hub.exchange.deliveries import lanebreaker, lanes, outcomes
-from ocpi_hub.exchange.deliveries.pacing import Pace
 from ocpi_hub.exchange.messages import outbox
 from ocpi_hub.exchange.models import DeadLetter, Delivery, Lane
 from ocpi_hub.partners.models import Platform

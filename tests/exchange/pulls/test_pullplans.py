@@ -524,8 +524,8 @@ def test_what_becomes_of_the_vanished_in_words(cpo, settings, module, changes, t
         ),
         (
             {"not_before": NOW + HOUR},
-            {"state": "WAITING", "resume_at": NOW + HOUR},
-            "the partner asked to be called again at 2026-03-01 13:00:00 UTC; the pull goes on then",
+            {"state": "WAITING", "resume_at": NOW + HOUR, "error": "page 2: HTTP 429"},
+            "waits until 2026-03-01 13:00:00 UTC and goes on then: page 2: HTTP 429",
         ),
         (
             {"failures": 2, "next_pull_at": NOW, "not_before": NOW + MINUTE},

@@ -34,8 +34,8 @@ class Command(BaseCommand):
             type=int,
             default=PATIENCE,
             metavar="SECONDS",
-            help=f"how long to wait for a list whose partner asks to be called later, {PATIENCE} if not given; workers"
-            " go on with what takes longer",
+            help=f"how long to wait for a partner that is to be called later, {PATIENCE} if not given; workers go on"
+            " with what takes longer",
         )
         parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
@@ -59,7 +59,7 @@ class Command(BaseCommand):
             raise CommandError("at least one list is not read to its end yet; workers go on with it")
 
     def _pull(self, platform: Platform, module: str, *, full: bool, patience: float) -> list[sync.Report]:
-        """As often as the partner asks to be called later, as long as that is worth waiting for."""
+        """As often as the partner is to be called later, as long as that is worth waiting for."""
         began, done = timezone.now(), []
         while True:
             reports = sync.pull_platform(
@@ -76,8 +76,7 @@ class Command(BaseCommand):
                 return done + waiting
             patience -= seconds
             self.stderr.write(
-                f"{platform} asks to be called again in {seconds:.0f} s ({waiting[0].pull.error}); the pull goes on"
-                " then"
+                f"{platform} is called again in {seconds:.0f} s, and the pull goes on: {waiting[0].pull.error}"
             )
             time.sleep(seconds)
 
@@ -105,7 +104,7 @@ class Command(BaseCommand):
             self.stdout.write(f"  {pull.note}")
         if pull.state == Pull.State.WAITING and pull.resume_at:
             self.stdout.write(
-                f"  {pull.error}: it is to be called again at {minute(pull.resume_at)}; a worker goes on then"
+                f"  {pull.error}: it is called again at {minute(pull.resume_at)}, and a worker goes on then"
             )
         elif pull.error:
             self.stdout.write(f"  stopped: {pull.error}")
