@@ -4,6 +4,7 @@ The values are found in the message itself, in its JSON and in the path of its U
 they occur: in an answer that repeats the uid it complains about as well as in the request.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -18,6 +19,8 @@ SHORTEST_END = 4  # characters of a response_url's last segment; what is shorter
 
 # mod_tokens, mod_cdrs CdrToken: what names a driver's card or contract.
 _PERSONAL = {"contract_id", "visual_number", "group_id", "auth_id"}
+# As partners spell these names themselves: contractId, UID.
+_SPELLED = {name.replace("_", "") for name in _PERSONAL}
 _SECRET = {"token", "response_url"}
 _OF_AN_EVSE = {
     "connectors",
@@ -33,7 +36,8 @@ _IN_PATH = re.compile(r"/tokens/(?:[A-Za-z]{2}/[^/]{3}/([^/?#]+)|([^/?#]+)/autho
 _ASTRAY = re.compile(r"/(?:sender|receiver)/tokens/([^?#\s]*)", re.IGNORECASE)
 _NO_UID = re.compile(r".{0,3}|authorize", re.IGNORECASE)
 _RAW = re.compile(
-    r'"(uid|token|response_url|contract_id|visual_number|group_id|auth_id)"\s*:\s*"((?:[^"\\]|\\.)*)',
+    r'"(uid|token|response_url|contract_?id|visual_?number|group_?id|auth_?id)"\s*:\s*'
+    r'(?:"((?:[^"\\]|\\.)*)|(-?\d[^\s,}\]]*))',
     re.IGNORECASE,
 )
 
@@ -81,7 +85,8 @@ def _named(body: bytes | str) -> Iterator[tuple[str, str]]:
         raw = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         text = body if isinstance(body, str) else body.decode(errors="replace")
-        for name, value in _RAW.findall(text):
+        for name, quoted, bare in _RAW.findall(text):
+            value = quoted or bare
             yield name.lower(), _secret_end(value) if name.lower() == "response_url" else value
         return
     yield from _walk(raw, "")
@@ -95,16 +100,29 @@ def _walk(raw: Any, above: str) -> Iterator[tuple[str, str]]:
     elif isinstance(raw, dict):
         for name, value in raw.items():
             if isinstance(value, dict | list):
-                yield from _walk(value, name)
-            elif isinstance(value, str | int) and _is_private(name, raw, above):
+                named = name not in _SECRET and _is_private(name, raw, above)
+                yield from ((name, leaf) for leaf in _leaves(value)) if named else _walk(value, name)
+            elif isinstance(value, str | int | float) and _is_private(name, raw, above):
                 yield name, _secret_end(str(value)) if name == "response_url" else str(value)
 
 
 def _is_private(name: str, holder: dict[str, Any], above: str) -> bool:
-    if name == "uid":
+    if name in _PERSONAL or name in _SECRET:
+        return True
+    spelled = name.replace("_", "").lower()
+    if spelled == "uid":
         # An EVSE has a uid as well, and that is on the charger's sticker.
         return above != "evses" and not _OF_AN_EVSE.intersection(holder)
-    return name in _PERSONAL or name in _SECRET
+    return spelled in _SPELLED
+
+
+def _leaves(raw: Any) -> Iterator[str]:
+    """What stands in the place of a text that a partner has wrapped in something."""
+    for value in raw.values() if isinstance(raw, dict) else raw:
+        if isinstance(value, dict | list):
+            yield from _leaves(value)
+        elif isinstance(value, str | int | float) and not isinstance(value, bool):
+            yield str(value)
 
 
 def _secret_end(url: str) -> str:
@@ -191,9 +209,9 @@ def _cores(value: str) -> Iterator[str]:
 
 
 def _forms(value: str) -> set[str]:
-    return {value, quote(value, safe=""), _escaped(value)}
+    return {value, quote(value, safe=""), _escaped(value), json.dumps(value)[1:-1]}
 
 
 def _escaped(value: str) -> str:
-    """As it stands in JSON."""
+    """As it stands in JSON that writes every character as itself; others write \\u00e9."""
     return msgspec.json.encode(value).decode()[1:-1]

@@ -30,6 +30,15 @@ TOKEN = {
         ({"evses": [{"uid": "EVSE1", "status": "AVAILABLE"}], "id": "LOC1"}, "", set()),
         ({"uid": "EVSE1", "connectors": [], "status": "AVAILABLE"}, "", set()),
         ({"uid": "  "}, "", set()),
+        (
+            {"UID": "0123AF", "contractId": "C1", "visualNumber": 7, "AUTH_ID": "A"},
+            "",
+            {"0123AF", "C1", "7", "A"},
+        ),
+        ({"evses": [{"UID": "EVSE1", "status": "AVAILABLE"}]}, "", set()),
+        ({"uid": ["0123AF", {"value": 1234567, "valid": True}]}, "", {"0123AF", "1234567"}),
+        ({"uid": 1234567.5}, "", {"1234567.5"}),
+        ({"evses": [{"uid": {"id": "EVSE1"}}]}, "", set()),
         (None, "/ocpi/2.2.1/receiver/tokens/DE/MSP/0123%2FAF?type=RFID", {"0123/AF"}),
         (None, "/ocpi/2.2.1/sender/tokens/012345af/authorize", {"012345af"}),
         (None, "/ocpi/2.2.1/receiver/locations/NL/ABC/LOC1/EVSE1", set()),
@@ -43,6 +52,16 @@ def test_they_are_found_in_what_is_no_json_too():
     broken = '{"uid": "012345AF", "contract_id" : "DE-MSP-C1", "valid": tru'
 
     assert private_values(broken) == {"012345AF", "DE-MSP-C1"}
+
+
+def test_a_number_is_found_in_what_is_no_json_too():
+    assert private_values(b'{"uid": 1234567, "contractId" :"C1", "kwh": NaN}') == {"1234567", "C1"}
+
+
+def test_a_value_is_masked_however_json_spells_its_characters():
+    text = '{"visual_number": "Ångström-7"} {"visual_number": "\\u00C5ngstr\\u00f6m-7"}'
+
+    assert masked(text, {"Ångström-7"}) == '{"visual_number": "***"} {"visual_number": "***"}'
 
 
 @pytest.mark.parametrize(
