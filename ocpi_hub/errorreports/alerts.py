@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from ocpi_hub.connections import release_connection
 from ocpi_hub.errorreports import occurrences
+from ocpi_hub.errorreports.kind import Kind
 from ocpi_hub.errorreports.models import ErrorReport
 from ocpi_hub.errorreports.words import about, address, times
 from ocpi_hub.protocol.network import CheckedTransport, deadline
@@ -134,15 +135,26 @@ def message(reports: list[ErrorReport]) -> dict[str, Any]:
 def text(reports: list[ErrorReport]) -> str:
     """Words of the hub and of its operator alone: what partners wrote could mean something to a chat."""
     if len(reports) == 1:
-        return f"{settings.HUB_NAME}: {_sentence(reports[0])}"
+        (report,) = reports
+        return f"{settings.HUB_NAME}: {_sentence(report)}\n{_advice(report.what)}"
+    head = f"{settings.HUB_NAME}: {len(reports)} error reports"
+    kinds = {report.kind: report.what for report in reports}  # what several have in common is told once
     return "\n".join(
-        [f"{settings.HUB_NAME}: {len(reports)} error reports", *(f"- {_sentence(row)}" for row in reports)]
+        [
+            head,
+            *(f"- {_sentence(report)}" for report in reports),
+            *(f"\n{kind.title}\n{_advice(kind)}" for kind in kinds.values()),
+        ]
     )
 
 
 def _sentence(report: ErrorReport) -> str:
     again = "Again: " if report.reopened else ""
-    return f"{again}{report}. {about(report)}, {times(report)}. To act: {report.what.who}. {address(report)}"
+    return f"{again}{report}. {about(report)}, {times(report)}. {address(report)}"
+
+
+def _advice(kind: Kind) -> str:
+    return f"What it means: {kind.meaning}\nWho must act: {kind.who}.\nWhat to do: {kind.action}"
 
 
 def _fields(report: ErrorReport) -> dict[str, Any]:

@@ -77,8 +77,8 @@ def test_a_new_report_is_told_once(webhook, msp):
     url = f"{settings.HUB_BASE_URL}/admin/errorreports/errorreport/{report.pk}/change/"
     assert webhook.told == [
         {
-            "text": f"OCPI hub: {kind.title}. MSP (#{msp.pk}), locations, once, at 2026-03-01 12:00:00 UTC."
-            f" To act: {kind.who}. {url}",
+            "text": f"OCPI hub: {kind.title}. MSP (#{msp.pk}), locations, once, at 2026-03-01 12:00:00 UTC. {url}\n"
+            f"What it means: {kind.meaning}\nWho must act: {kind.who}.\nWhat to do: {kind.action}",
             "hub": "OCPI hub",
             "reports": [
                 {
@@ -124,18 +124,33 @@ def test_what_goes_on_is_not_told_again_and_what_comes_back_is(webhook, msp):
 def test_several_reports_are_told_by_one_call(webhook, msp):
     write([Noted("request.unknown_token", None, "", "from 192.0.2.7", at=NOON)])
     failed(msp)
+    failed(msp, module="tariffs")
 
-    assert alerts.tell_due(due()) == 2
+    assert alerts.tell_due(due()) == 3
 
-    head, *lines = webhook.texts[0].split("\n")
-    assert head == "OCPI hub: 2 error reports"
+    listed, *advice = webhook.texts[0].split("\n\n")
+    head, *lines = listed.split("\n")
+    stranger, refused = KINDS["request.unknown_token"], KINDS["delivery.refused"]
+    assert head == "OCPI hub: 3 error reports"
     assert sorted(line.partition(". ")[0] for line in lines) == sorted(
-        f"- {KINDS[name].title}" for name in ("delivery.refused", "request.unknown_token")
+        f"- {kind.title}" for kind in (refused, refused, stranger)
+    )
+    assert sorted(advice) == sorted(
+        f"{kind.title}\nWhat it means: {kind.meaning}\nWho must act: {kind.who}.\nWhat to do: {kind.action}"
+        for kind in (refused, stranger)
     )
     assert [row["platform"] and row["platform"]["name"] for row in webhook.told[0]["reports"]] == [
         None,
         "MSP",
+        "MSP",
     ]
+
+
+def test_a_call_about_the_kinds_with_the_longest_words_fits_into_a_chat(db):
+    longest = sorted(KINDS.values(), key=lambda kind: len(kind.meaning) + len(kind.action))[-alerts.AT_ONCE :]
+    write([Noted(kind.name, None, "", "x", at=NOON) for kind in longest])
+
+    assert len(alerts.text(list(ErrorReport.objects.all()))) < 16_000
 
 
 def test_a_flood_of_reports_is_told_in_calls_of_bounded_size(webhook, msp):
