@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from cdrs.models import CDR
 from commands.models import Command
-from ocpi_hub import background, erasure
+from ocpi_hub import background, commandline, erasure
 from ocpi_hub.errorreports.models import ErrorReport
 from ocpi_hub.exchange.housekeeping import erasing
 from ocpi_hub.exchange.models import (
@@ -710,7 +710,7 @@ def test_the_command_says_what_goes_and_does_it(driver, capsys):
     assert "  Sessions: 1 with a pseudonym now\n" in said
     assert not any(name in said for name in NAMES)
     row = Erasure.objects.get()
-    assert (row.by, row.note) == ("jan", "request 17")
+    assert (row.by, row.note) == (commandline.acting("jan"), "request 17")
     assert holders(*NAMES) == {"cdrs_cdr": 1}
 
 

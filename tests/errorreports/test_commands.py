@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core import mail
 from django.core.management import CommandError, call_command
 
+from ocpi_hub import commandline
 from ocpi_hub.errorreports import digests, states
 from ocpi_hub.errorreports.kinds import KINDS
 from ocpi_hub.errorreports.models import Digest, ErrorReport
@@ -111,7 +112,8 @@ def test_one_is_shown_with_what_it_means_what_to_do_and_its_newest_failures(repo
 @pytest.mark.parametrize(
     ("option", "state"), [("--acknowledge", "ACKNOWLEDGED"), ("--resolve", "RESOLVED"), ("--open", "OPEN")]
 )
-def test_several_are_put_into_a_state_with_a_note(reports, option, state):
+def test_several_are_put_into_a_state_with_a_note(reports, option, state, monkeypatch):
+    monkeypatch.setattr(commandline, "system_user", lambda: "carol")
     ids = [str(reports["locations"].pk), str(reports["cdrs"].pk)]
 
     printed = said("errors", option, *ids, "--note", "network mended", "--by", "bob")
@@ -121,15 +123,15 @@ def test_several_are_put_into_a_state_with_a_note(reports, option, state):
         report = ErrorReport.objects.get(pk=number)
         assert report.state == state
         change = report.state_changes.last()
-        assert (change.state, change.by, change.note) == (state, "bob", "network mended")
+        assert (change.state, change.by, change.note) == (state, "bob (carol, manage.py)", "network mended")
     assert ErrorReport.objects.get(module="tariffs").state == "ACKNOWLEDGED"
 
 
 def test_who_does_not_say_who_it_is_is_the_user_of_the_system(reports, monkeypatch):
-    monkeypatch.setenv("LOGNAME", "carol")
+    monkeypatch.setattr(commandline, "system_user", lambda: "carol")
     said("errors", "--resolve", str(reports["locations"].pk))
 
-    assert reports["locations"].state_changes.get().by == "carol"
+    assert reports["locations"].state_changes.get().by == "carol, manage.py"
 
 
 def test_what_is_in_that_state_already_is_told(reports):

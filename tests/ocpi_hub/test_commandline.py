@@ -2,15 +2,18 @@
 
 import argparse
 import os
+import pwd
 import subprocess
 import sys
 import time
 from datetime import UTC, date, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management import get_commands, load_command_class
 from django.db import OperationalError
 
 from ocpi_hub import commandline
@@ -184,6 +187,53 @@ def test_head_after_a_command_leaves_no_traceback(tmp_path: Path, arguments: tup
     os.close(writer)
 
     assert (done.returncode, done.stderr) == (141, "")
+
+
+# ---------------------------------------------------------------------------------------- who gives a command
+@pytest.fixture
+def system(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """A process of the user hub, whatever its environment says."""
+    monkeypatch.setattr(os, "getuid", lambda: 1234)
+    monkeypatch.setattr(pwd, "getpwuid", lambda number: SimpleNamespace(pw_name={1234: "hub"}[number]))
+    monkeypatch.setenv("LOGNAME", "somebody")
+    monkeypatch.delenv("SUDO_USER", raising=False)
+    return monkeypatch
+
+
+def test_the_name_that_is_given_stands_beside_the_user_of_the_system(system: pytest.MonkeyPatch) -> None:
+    assert commandline.acting("ann") == "ann (hub, manage.py)"
+    assert commandline.acting() == commandline.acting(" ") == "hub, manage.py"
+
+
+def test_who_became_another_user_is_named(system: pytest.MonkeyPatch) -> None:
+    system.setenv("SUDO_USER", "carol")
+
+    assert commandline.acting("ann") == "ann (hub, sudo by carol, manage.py)"
+
+
+def test_a_user_without_a_name_is_a_number(system: pytest.MonkeyPatch) -> None:
+    def unknown(number: int) -> None:
+        raise KeyError(number)
+
+    system.setattr(pwd, "getpwuid", unknown)
+
+    assert commandline.acting("ann") == "ann (user 1234, manage.py)"
+
+
+def test_however_long_the_names_are_both_fit_into_an_audit_row(system: pytest.MonkeyPatch) -> None:
+    system.setenv("SUDO_USER", "c" * 500)
+
+    said = commandline.acting("a" * 500)
+
+    assert said == f"{'a' * 60} (hub, sudo by {'c' * 32}, manage.py)"
+    assert len(said) + commandline.LONGEST_USER - len("hub") <= 150
+
+
+@pytest.mark.parametrize("command", ["errors", "deadletters", "erase", "reconcile"])
+def test_every_command_that_is_audited_takes_a_name(command: str) -> None:
+    parser = load_command_class(get_commands()[command], command).create_parser("manage.py", command)
+
+    assert "--by" in parser.format_help()
 
 
 # ------------------------------------------------------------------------------------------ days and times

@@ -10,10 +10,12 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 
-from ocpi_hub.exchange.models import Delivery
+from ocpi_hub import commandline
+from ocpi_hub.exchange.models import DeadLetterAction, Delivery
 from ocpi_hub.proof import gaps, runs
 from ocpi_hub.proof.models import Asking, Gap, Reconciliation, Run
 from tests import examples
+from tests.partners import enveloped
 from tests.proof.conftest import no_pause, open_gaps
 
 IDS = [f"CDR{number}" for number in range(1, 13)]
@@ -290,6 +292,16 @@ def test_the_command_fills_them_and_then_finds_none(command, emsp, held, send_cd
 
     assert (code, told.splitlines()[-1]) == (0, "No gap is open.")
     assert len(held) == 12
+
+
+def test_who_has_the_command_retry_what_was_given_up_is_noted(command, cpo, emsp, deliver):
+    emsp.answers.append(lambda request: enveloped(status_code=2001) if request.method == "PUT" else None)
+    cpo.put("receiver/locations/NL/ABC/LOC1", examples.location())
+    deliver()
+
+    command("--fill", "--by", "ann")
+
+    assert DeadLetterAction.objects.get().by == commandline.acting("ann")
 
 
 def test_the_command_fails_in_its_own_way_when_a_partner_shows_nothing(command, emsp, held, send_cdrs):

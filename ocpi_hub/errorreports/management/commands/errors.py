@@ -1,6 +1,5 @@
 """Error reports on the command line: list them, read one, say what is done about some."""
 
-import getpass
 import json
 from typing import Any
 
@@ -8,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from ocpi_hub import background
+from ocpi_hub import background, commandline
 from ocpi_hub.errorreports import aftermath, states, words
 from ocpi_hub.errorreports.aftermath import Aftermath
 from ocpi_hub.errorreports.models import ErrorReport
@@ -32,9 +31,7 @@ class Command(BaseCommand):
         what.add_argument("--resolve", type=int, nargs="+", metavar="ID", help="it is mended")
         what.add_argument("--open", type=int, nargs="+", metavar="ID", help="it is not mended after all")
         parser.add_argument("--note", default="", help="what you found or did")
-        parser.add_argument(
-            "--by", default="", metavar="NAME", help="who you are; else the system's user name"
-        )
+        commandline.add_by(parser)
         parser.add_argument("--all", action="store_true", help="list resolved ones as well")
         parser.add_argument("--platform", type=int, metavar="ID", help="list those of one partner")
         parser.add_argument("--json", action="store_true", help="print JSON")
@@ -92,7 +89,7 @@ class Command(BaseCommand):
     def _put(self, ids: list[int], state: State, options: dict[str, Any]) -> None:
         """All of them are there, or none is changed."""
         rows = [find(number) for number in ids]
-        by = options["by"] or getpass.getuser()
+        by = commandline.acting(options["by"])
         for row in rows:
             changed = states.change(row.pk, state, by=by, note=options["note"], now=timezone.now())
             said = f"is {state.lower()} now" if changed else f"was {state.lower()} already"

@@ -1,12 +1,12 @@
 """List what was given up, try it again, or discard it with a note."""
 
-import getpass
 import json
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Count, Max, QuerySet
 
+from ocpi_hub import commandline
 from ocpi_hub.exchange.deliveries import deadletters, reopening
 from ocpi_hub.exchange.management.commands.repairs import find_platform
 from ocpi_hub.exchange.models import DeadLetter, Delivery
@@ -31,9 +31,7 @@ class Command(BaseCommand):
             "--all", action="store_true", help="of every partner: retry and discard want a choice"
         )
         parser.add_argument("--note", default="", help="why; discard wants one")
-        parser.add_argument(
-            "--by", default="", metavar="NAME", help="who acts; else the user of this machine"
-        )
+        commandline.add_by(parser)
         parser.add_argument("--each", action="store_true", help="list every letter and not only their counts")
         parser.add_argument("--json", action="store_true")
 
@@ -45,7 +43,7 @@ class Command(BaseCommand):
         if options["action"] == "list":
             self._list(letters, each=options["each"], as_json=options["json"])
             return
-        by = options["by"] or f"{getpass.getuser()} (manage.py)"
+        by = commandline.acting(options["by"])
         if options["action"] == "give-up":
             self._give_up(options, by)
             return

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from ocpi_hub import commandline
 from ocpi_hub.erasure import Plan
 from ocpi_hub.exchange.housekeeping import erasing
 from ocpi_hub.exchange.models import Erasure
@@ -34,7 +35,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--note", default="", help="for the audit, such as the request's number; no token"
         )
-        parser.add_argument("--by", default="manage.py", help="who does it, for the audit")
+        commandline.add_by(parser)
         parser.add_argument(
             "--dry-run", action="store_true", help="say what would happen, and change nothing"
         )
@@ -46,17 +47,15 @@ class Command(BaseCommand):
             driver = erasing.driver_named(name, tuple(options["contract"]))
         except ValueError as error:
             raise CommandError(str(error)) from None
-        found = erasing.plan(driver)
+        found, by = erasing.plan(driver), commandline.acting(options["by"])
         if options["json"]:
-            done = None if options["dry_run"] else erasing.erase(driver, options["by"], options["note"])
+            done = None if options["dry_run"] else erasing.erase(driver, by, options["note"])
             self.stdout.write(json.dumps(as_json(found, done)))
             return
         self._tell(found)
         if not options["dry_run"]:
             self.stdout.write("Erasing:")
-            row = erasing.erase(
-                driver, options["by"], options["note"], lambda one: self._say(erasing.told(one))
-            )
+            row = erasing.erase(driver, by, options["note"], lambda one: self._say(erasing.told(one)))
             self._say(
                 f"audit row {row.pk}"
                 + (f"; {row.waiting} rows are left: run it again" if row.waiting else "")

@@ -1,6 +1,5 @@
 """What became of a message, hop by hop."""
 
-import getpass
 import json
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
@@ -63,7 +62,7 @@ class Command(BaseCommand):
         panel = journeypages.panel(journeys.journey(ids[0]), clear=options["clear"] is not None)
         if options["clear"] is not None:
             Look.objects.create(
-                who=f"{getpass.getuser()}, by command",
+                who=commandline.acting(),
                 asked=options["id"],
                 correlation_ids=ids,
                 note=options["clear"],

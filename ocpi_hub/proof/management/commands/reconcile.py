@@ -42,6 +42,7 @@ class Command(BaseCommand):
         asking.add_argument("--ask", action="store_true", default=True, help="ask partners (the default)")
         asking.add_argument("--no-ask", action="store_false", dest="ask", help="ask no partner what it holds")
         parser.add_argument("--fill", action="store_true", help="have every gap that can be filled delivered")
+        commandline.add_by(parser)
         parser.add_argument("--json", action="store_true", help="print JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -57,7 +58,7 @@ class Command(BaseCommand):
             found = found.filter(module=module)
         if options["day"]:
             found = found.filter(day=options["day"])
-        filling = gaps.fill(found, "manage.py reconcile") if options["fill"] else None
+        filling = gaps.fill(found, commandline.acting(options["by"])) if options["fill"] else None
         rows = [row for run in done for row in rows_of(run)]
         unproven = asking.unproven().filter(platform__in=[run.platform_id for run in done])
         if module:
