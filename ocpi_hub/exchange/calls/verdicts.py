@@ -195,7 +195,14 @@ def jitter() -> float:
     return random.random()  # noqa: S311  # spreads retries; nothing to guess
 
 
-_THERE_ALREADY = re.compile(r"already|duplicate|twice", re.IGNORECASE)
+_TAKEN = r"(?:exist|known|there|here|present|stor|sav|kept|record|receiv|process|import|regist|creat|sent|post|accept)"
+# Not any "already": a tariff that is expired already is why the CDR is not there. What is not understood becomes a
+# dead letter, which somebody sees.
+_THERE_ALREADY = re.compile(
+    rf"\balready (?:been |has |have )?{_TAKEN}|\b{_TAKEN}\w* already|\b(?:has|have|got) (?:\w+ ){{0,2}}cdr already"
+    r"|\b(?:has|have|got) (?:it|this|that) already|\balready (?:has|have|had|got)\b|duplicate|twice",
+    re.IGNORECASE,
+)
 _EXISTS = re.compile(r"exist", re.IGNORECASE)
 # As in: the token does not exist.
 _NO = re.compile(r"\b(no|not|cannot|unknown)\b|n't\b", re.IGNORECASE)
@@ -203,6 +210,6 @@ _NO = re.compile(r"\b(no|not|cannot|unknown)\b|n't\b", re.IGNORECASE)
 
 def says_it_is_there(answer: Answer) -> bool:
     """After a POST without an answer, the refusal to take the same again is the answer."""
-    message = answer.status_message or ""
+    message = " ".join((answer.status_message or "").split())
     said = _THERE_ALREADY.search(message) or (_EXISTS.search(message) and not _NO.search(message))
     return answer.http_status == 409 or bool(said)
