@@ -146,6 +146,11 @@ def test_when_one_of_several_is_not_there_none_is_changed(reports):
     assert ErrorReport.objects.get(module="locations").state == "OPEN"
 
 
+def test_a_slip_of_the_hand_is_no_all_clear(reports):
+    with pytest.raises(CommandError, match="there is no platform 999999"):
+        said("errors", "--platform", "999999")
+
+
 def test_nothing_to_list_is_told(db):
     assert said("errors") == "nothing is open\n"
 

@@ -362,6 +362,9 @@ def test_the_command_says_what_cannot_be_done(command, emsp, settings):
     assert caught.value.returncode == 2
     with pytest.raises(CommandError, match="deliveries are kept for 90 days"):
         command("--since", "2020-01-01")
+    with pytest.raises(CommandError, match="2999-01-01 has not begun yet, in UTC") as caught:
+        command("--day", "2999-01-01")
+    assert caught.value.returncode == 2
     with pytest.raises(CommandError, match="there is no platform 0"):
         command("--platform", "0")
 

@@ -314,6 +314,12 @@ def test_the_command_reopens_what_was_discarded(letters):
     assert states() == {"OPEN": 4}
 
 
+def test_a_list_of_a_cause_that_no_letter_has_is_no_all_clear(letters):
+    told = "no open dead letter has the cause nonsense; there are: HTTP 404, refused 2001\n"
+
+    assert run("list", "--cause", "nonsense") == told
+
+
 @pytest.mark.parametrize("action", ["retry", "discard"])
 def test_a_cause_that_no_letter_has_is_told_with_those_that_there_are(letters, stranger, action):
     told = refused(action, "--cause", "nonsense", "--note", "x")

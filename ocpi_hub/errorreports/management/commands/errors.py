@@ -11,6 +11,7 @@ from ocpi_hub import background, commandline
 from ocpi_hub.errorreports import aftermath, states, words
 from ocpi_hub.errorreports.aftermath import Aftermath
 from ocpi_hub.errorreports.models import ErrorReport
+from ocpi_hub.partners.models import Platform
 
 State = ErrorReport.State
 
@@ -48,11 +49,14 @@ class Command(BaseCommand):
         self._list(options)
 
     def _list(self, options: dict[str, Any]) -> None:
+        number = options["platform"]
+        if number is not None and not Platform.objects.filter(pk=number).exists():
+            raise CommandError(f"there is no platform {number}")
         rows = ErrorReport.objects.select_related("platform").in_order()
         if not options["all"]:
             rows = rows.exclude(state=State.RESOLVED)
-        if options["platform"] is not None:
-            rows = rows.filter(platform_id=options["platform"])
+        if number is not None:
+            rows = rows.filter(platform_id=number)
         became = aftermath.of_each(list(rows))
         if options["json"]:
             self.stdout.write(json.dumps([fields(row, became.get(row.pk)) for row in rows], indent=1))

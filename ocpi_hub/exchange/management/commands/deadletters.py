@@ -41,7 +41,10 @@ class Command(BaseCommand):
         state = State.DISCARDED if options["action"] == "reopen" else State.OPEN
         letters, chosen = _chosen(options, state)
         if options["action"] == "list":
-            self._list(letters, each=options["each"], as_json=options["json"])
+            nothing = "Nothing is given up."
+            if options["cause"] is not None:
+                nothing = _without_that_cause(options, state)
+            self._list(letters, nothing, each=options["each"], as_json=options["json"])
             return
         by = commandline.acting(options["by"])
         if options["action"] == "give-up":
@@ -75,13 +78,13 @@ class Command(BaseCommand):
         done = deadletters.give_up(waiting, by, chosen, options["note"])
         self.stdout.write(f"{done} are given up: retry or discard them.")
 
-    def _list(self, letters: QuerySet[DeadLetter], *, each: bool, as_json: bool) -> None:
+    def _list(self, letters: QuerySet[DeadLetter], nothing: str, *, each: bool, as_json: bool) -> None:
         rows = list(_each(letters) if each else _groups(letters))
         if as_json:
             self.stdout.write(json.dumps(rows, indent=1, default=str))
             return
         if not rows:
-            self.stdout.write("Nothing is given up.")
+            self.stdout.write(nothing)
         for row in rows:
             self.stdout.write("  ".join(str(value) for value in row.values()))
 

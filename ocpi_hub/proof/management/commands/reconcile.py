@@ -108,6 +108,8 @@ def window(day: date | None, since: date | None, now: datetime) -> tuple[datetim
     if first is None:
         return None, None
     begin = datetime.combine(first, time(), UTC)
+    if begin > now:
+        raise CommandError(f"{first} has not begun yet, in UTC", returncode=NOT_DONE)
     if begin < now - timedelta(days=settings.HUB_MESSAGE_DAYS):
         raise CommandError(
             f"deliveries are kept for {settings.HUB_MESSAGE_DAYS} days (HUB_MESSAGE_DAYS): nothing of {first} can be"
