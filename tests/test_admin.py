@@ -16,7 +16,16 @@ from locations.models import Location
 from ocpi_hub.errorreports import occurrences
 from ocpi_hub.errorreports.models import Digest, ErrorReport
 from ocpi_hub.exchange.housekeeping import erasing
-from ocpi_hub.exchange.models import Attempt, DeadLetterAction, Delivery, Lane, Pull, PullPlan, RepairRule
+from ocpi_hub.exchange.models import (
+    Attempt,
+    DeadLetterAction,
+    Delivery,
+    Lane,
+    Message,
+    Pull,
+    PullPlan,
+    RepairRule,
+)
 from ocpi_hub.exchange.objects.ownedobject import OwnedObject
 from ocpi_hub.exchange.pulls import pullplans, sync
 from ocpi_hub.journal.models import Look
@@ -94,6 +103,18 @@ def test_every_list_and_every_row_opens(operator: Client, charge: None, model: t
     page = operator.get(reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[row.pk]))
     assert page.status_code == 200
     assert '<div class="readonly">None</div>' not in page.content.decode()
+
+
+def test_the_body_of_a_message_names_no_driver(operator: Client, cpo: Partner, emsp: Partner) -> None:
+    cpo.put("receiver/sessions/NL/ABC/SESSION1", examples.session())
+    row = Message.objects.get()
+
+    page = operator.get(reverse("admin:exchange_message_change", args=[row.pk])).content.decode()
+
+    assert "&quot;id&quot;: &quot;SESSION1&quot;" in page
+    assert "&quot;uid&quot;: &quot;***&quot;" in page
+    assert "04A1B2C3D4" not in page
+    assert "DE-MSP-C00000001-1" not in page
 
 
 def another_platform() -> Platform:

@@ -18,6 +18,7 @@ from ocpi_hub.exchange.deliveries.lanebreaker import FAILURES_TO_OPEN
 from ocpi_hub.exchange.explaining import whynot
 from ocpi_hub.exchange.models import Attempt, DeadLetter, Delivery, Lane, Message
 from ocpi_hub.partners.models import Platform
+from ocpi_hub.protocol.masking import masked, private_values
 
 MOST_ATTEMPTS = 50  # shown beside a delivery
 LONGEST_PATH = 32  # characters
@@ -39,9 +40,10 @@ class MessageAdmin(ReadOnlyAdmin):
 
     @admin.display(description="body")
     def content(self, row: Message) -> SafeString:
-        return (
-            pretty(row.body) if row.body else format_html("<em>{}</em>", "the state at the time of delivery")
-        )
+        """Masked for everybody: who may see drivers' data sees them in its journey, where that is written down."""
+        if not row.body:
+            return format_html("<em>{}</em>", "the state at the time of delivery")
+        return pretty(masked(row.body, private_values(row.body, path=f"/{row.module}/{row.path}")))
 
     @admin.display(description="every hop")
     def journey(self, row: Message) -> SafeString:
