@@ -19,6 +19,7 @@ KEPT = 200
 KEPT_A_MINUTE = 20
 
 _SAMPLE = [field.name for field in Failure._meta.local_fields]  # a report's newest failure
+_NEWER = "excluded.last_seen_at >= r.last_seen_at"  # what waited for the database may be told late
 _REOPENS = "r.state = 'RESOLVED' AND excluded.last_seen_at > r.state_at"
 
 
@@ -73,7 +74,9 @@ def _upsert(groups: dict[Group, list[Row]], now: datetime) -> tuple[dict[Group, 
     values = [_values(found, now) for found in groups.values()]
     names = ", ".join(values[0])
     row = f"({', '.join(['%s'] * len(values[0]))})"
-    newest = ", ".join(f"{name} = excluded.{name}" for name in _SAMPLE)
+    newest = ", ".join(
+        f"{name} = CASE WHEN {_NEWER} THEN excluded.{name} ELSE r.{name} END" for name in _SAMPLE
+    )
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO errorreports_errorreport AS r ({names}) VALUES {', '.join([row] * len(values))}"  # noqa: S608

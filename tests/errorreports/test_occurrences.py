@@ -71,6 +71,16 @@ def test_a_report_holds_what_was_sent_and_what_came_back_of_its_newest_failure()
         assert (row.request_id, row.correlation_id) == ("r1", "c1")
 
 
+def test_what_is_written_late_does_not_stand_for_the_newest_failure():
+    write([Noted("delivery.refused", 7, "locations", "the newest", at=NOON)])
+    write([Noted("delivery.refused", 7, "locations", "an earlier one", at=NOON - timedelta(hours=1))])
+
+    report = ErrorReport.objects.get()
+    assert (report.text, report.count) == ("the newest", 2)
+    assert (report.first_seen_at, report.last_seen_at) == (NOON - timedelta(hours=1), NOON)
+    assert [row.text for row in report.occurrences.all()] == ["the newest", "an earlier one"]
+
+
 def test_a_resolved_report_reopens_by_itself():
     write([refused()])
     ErrorReport.objects.update(state="RESOLVED", state_at=NOON + timedelta(hours=1))
