@@ -134,21 +134,21 @@ def to_partner(platform: Platform, found: News, last: Digest | None) -> Letter |
         " be done on your side. The ids are those of the headers X-Correlation-ID and X-Request-ID, so that you find"
         " the requests in your log.",
     ]
+    own = OfOne(platform)
     for heading, rows in found.sections:
         lines += ["", heading.upper()]
         for row in rows[:MOST_REPORTS]:
-            lines += ["", *_of_partner(platform, row, found)]
+            lines += ["", *_of_partner(own, row, found)]
         lines += _left_out(rows)
     return Letter(
         f"{settings.HUB_NAME}, report for {platform.name}: {found.headline}", "\n".join(lines) + "\n"
     )
 
 
-def _of_partner(platform: Platform, row: ErrorReport, found: News) -> list[str]:
+def _of_partner(own: "OfOne", row: ErrorReport, found: News) -> list[str]:
     module = row.module or "in general"
     if row.state == State.RESOLVED:
         return [f"* {module}: {row.what.to_partner.partition('. ')[0].rstrip('.')}."]
-    own = OfOne(platform)
     lines = [f"* {module}: {_times(row, found)}", f"  {row.what.to_partner}"]
     for item in row.occurrences.all()[:MOST_EXAMPLES]:
         lines.append(f"  - {own.example(item, with_text=row.what.text_is_theirs)}")

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core import mail
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from ocpi_hub import background
 from ocpi_hub.connections import InsideTransaction
@@ -335,6 +336,17 @@ def test_a_partner_is_told_no_ids_of_requests_that_never_came_to_it(told_partner
     digests.send_due(MORNING)
 
     assert "\n  - 2026-03-01 12:00:00 UTC\n" in sent()[("ops@msp.example",)].body
+
+
+def test_a_long_letter_asks_once_who_the_others_are(told_partner):
+    for module in ("locations", "tariffs", "cdrs", "sessions"):
+        failed(told_partner, module=module)
+
+    with CaptureQueriesContext(connection) as queries:
+        digests.send_due(MORNING)
+
+    assert sent()[("ops@msp.example",)].subject == "OCPI hub, report for MSP: 4 new"
+    assert sum('FROM "partners_party"' in query["sql"] for query in queries) == 1
 
 
 def test_a_partner_reads_nothing_of_others(told_partner, cpo, stranger):
