@@ -159,8 +159,11 @@ class _Writing:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.file = folder / f"{secrets.token_hex(8)}.json"
-        self.sign_of_life = os.open(_sign_of_life(self.file), os.O_WRONLY | os.O_CREAT, 0o600)
-        fcntl.flock(self.sign_of_life, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with _locked(
+            folder, fcntl.LOCK_EX
+        ):  # or it could be taken for that of a dead one before it is locked
+            self.sign_of_life = os.open(_sign_of_life(self.file), os.O_WRONLY | os.O_CREAT, 0o600)
+            fcntl.flock(self.sign_of_life, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self.owner = os.getpid()
         self.failed = False
 
@@ -206,7 +209,11 @@ def bury(folder: Path) -> None:
                 continue
             _write(folder / ENDED, summed(_read(folder / ENDED), _read(file)))
             file.unlink()
-            _sign_of_life(file).unlink(missing_ok=True)
+        for sign in folder.glob("*.json-lives"):  # of those that never came to write as well
+            file = sign.with_suffix(".json")
+            if not file.exists() and not _lives(file):
+                file.with_suffix(".json-new").unlink(missing_ok=True)
+                sign.unlink(missing_ok=True)
 
 
 def clear(folder: Path) -> None:

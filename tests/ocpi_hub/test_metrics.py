@@ -72,6 +72,20 @@ def test_what_a_process_has_counted_stays_when_it_ends_and_its_file_goes(tmp_pat
     assert told(tmp_path) == before
 
 
+def test_nothing_is_left_of_processes_that_died_before_they_wrote_or_while_they_did(tmp_path, counter):
+    process(tmp_path, ("a", 1), alive=False).file.unlink()
+    cut_off = process(tmp_path, ("a", 10), alive=False)
+    cut_off.file.with_suffix(".json-new").write_text("[[")
+    beginning = process(tmp_path)
+    beginning.file.unlink()
+
+    bury(tmp_path)
+
+    left = {file.name for file in tmp_path.glob("*.json*")}
+    assert left == {"ended.json", beginning.file.with_suffix(".json-lives").name}
+    assert told(tmp_path) == {("hub_things_total", "a"): 10}
+
+
 def test_while_the_dead_are_buried_nobody_reads(tmp_path, counter):
     process(tmp_path, ("a", 1))
     with (tmp_path / "lock").open("a") as reader:
