@@ -10,6 +10,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from ocpi_hub.errorreports import states
 from ocpi_hub.errorreports.kinds import KINDS
@@ -369,9 +370,12 @@ def test_what_was_mailed_can_be_read_later(operator, emsp):
     )
     Digest.objects.create(day=NOON.date(), platform=emsp.platform, due_at=NOON, problem="535 bad password")
 
+    Digest.objects.create(day=timezone.now().date(), platform=emsp.platform, due_at=NOON, problem="451 later")
+
     seen = words(operator.get("/admin/errorreports/digest/"))
     assert "the operators sent at 2026-03-01 12:00:00 UTC OCPI hub: 1 new" in seen
-    assert f"MSP (#{emsp.platform.pk}) not sent so far: 535 bad password" in seen
+    assert f"MSP (#{emsp.platform.pk}) not sent, the next one tells it: 535 bad password" in seen
+    assert f"MSP (#{emsp.platform.pk}) not sent so far: 451 later" in seen
     sent = Digest.objects.get(platform=None)
     page = words(operator.get(reverse("admin:errorreports_digest_change", args=[sent.pk])))
     assert "ann@hub.example empty: there was nothing to tell Subject: OCPI hub: 1 new Text: * LOC1" in page

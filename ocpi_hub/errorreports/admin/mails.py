@@ -1,6 +1,7 @@
 """The daily mails, as they went out."""
 
 from django.contrib import admin
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -22,6 +23,8 @@ class DigestAdmin(ReadOnlyAdmin):
 
     @admin.display(description="outcome")
     def outcome(self, row: Digest) -> str:
+        if row.due_at and row.day < timezone.now().date():
+            return f"not sent, the next one tells it: {row.problem or 'its worker ended'}"
         if row.due_at:
             return f"not sent so far: {row.problem}" if row.problem else "being sent"
         at = f"{row.settled_at:%Y-%m-%d %H:%M:%S} UTC" if row.settled_at else ""
