@@ -18,6 +18,7 @@ def now() -> datetime:
     global _read
     read = _read
     if read is None or not 0 <= monotonic() - read[0] < READ_EVERY:
+        connection.ensure_connection()  # for which it may have to wait
         before = monotonic()
         read = _read = (before, _of_database())
     return read[1] + timedelta(seconds=monotonic() - read[0])

@@ -12,8 +12,8 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db.models import Case, DateTimeField, F, PositiveIntegerField, Q, Value, When
-from django.utils import timezone
 
+from ocpi_hub.exchange import clock
 from ocpi_hub.partners.models import Platform, Status
 
 NOTE_EVERY = 30.0  # seconds, or less where HUB_SILENCE is short
@@ -25,19 +25,19 @@ _noted: dict[tuple[str, int], float] = {}
 def heard(platform_id: int) -> None:
     """It called us: the wait for its next sign of life begins anew."""
     if _is_time("heard", platform_id):
-        note(platform_id, timezone.now())
+        note(platform_id, clock.now())
 
 
 def answered(platform_id: int) -> None:
     """It answered: besides, no doubt is left whether it can be reached."""
     if _is_time("answered", platform_id):
-        note_answer(platform_id, timezone.now())
+        note_answer(platform_id, clock.now())
 
 
 def missed(platform_id: int) -> None:
     """It did not answer, or not as it should: it is asked at once, and not only after minutes of silence."""
     if _is_time("missed", platform_id):
-        doubt(platform_id, timezone.now())
+        doubt(platform_id, clock.now())
 
 
 def note_every() -> float:

@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 from django.db.models import Func
-from django.utils import timezone
 
-from ocpi_hub.exchange import routing
+from ocpi_hub.exchange import clock, routing
 from ocpi_hub.exchange.messages import outbox
 from ocpi_hub.exchange.models import Delivery, Message
 from ocpi_hub.exchange.objects.ownedobject import OwnedObject
@@ -49,7 +48,7 @@ def _refill(platform: Platform, model: type[OwnedObject], row_ids: list[int]) ->
     refills = [_Refill(row, parties[row.pk], messages[row.pk]) for row in rows if parties[row.pk]]
     if not refills:
         return {}
-    deliveries = _deliver(platform, model, refills, timezone.now())
+    deliveries = _deliver(platform, model, refills, clock.now())
     outbox.absorb([refill.message for refill in refills], [platform.pk])
     outbox.ring()
     return deliveries

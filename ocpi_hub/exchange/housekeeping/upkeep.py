@@ -10,9 +10,8 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db import connection
-from django.utils import timezone
 
-from ocpi_hub.exchange import hubfailures
+from ocpi_hub.exchange import clock, hubfailures
 from ocpi_hub.exchange.models import Upkeep
 
 logger = logging.getLogger(__name__)
@@ -37,7 +36,7 @@ def every(name: str, period: timedelta, work: Callable[[], object]) -> None:
 
 def do_what_is_due() -> list[str]:
     """Do it; the names of what was done. What one of them fails on is no matter of the others."""
-    return [chore.name for chore in _chores if _claim(chore, timezone.now()) and _do(chore)]
+    return [chore.name for chore in _chores if _claim(chore, clock.now()) and _do(chore)]
 
 
 # The first one to find it makes the row; of several that find it due one changes it.
@@ -56,13 +55,13 @@ def _claim(chore: Chore, now: datetime) -> bool:
 
 
 def _do(chore: Chore) -> bool:
-    began_at = timezone.now()
+    began_at = clock.now()
     try:
         chore.work()
     except Exception as error:  # of any kind: the others are done all the same
         logger.exception("the upkeep %r failed; it is tried again in %s", chore.name, AGAIN)
         hubfailures.stopped(f"the upkeep {chore.name!r}", error)
-        Upkeep.objects.filter(name=chore.name).update(due_at=timezone.now() + AGAIN)
+        Upkeep.objects.filter(name=chore.name).update(due_at=clock.now() + AGAIN)
         return False
     Upkeep.objects.filter(name=chore.name).update(due_at=began_at + chore.every)
     return True

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 from django.db import connection, transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from ocpi_hub.exchange.exceptions import NotFound
@@ -145,9 +146,8 @@ def delete(model: Model, address: Address, source: Platform, audience: str | Non
         raise NotFound(
             f"{model.module}/{known} is not known here, so there is nothing to delete", model.unknown
         )
-    now = timezone.now()
     model.objects.filter(pk=row.pk).update(
-        deleted_at=now, changed_at=now, source=source, missing_since=None, missed_pulls=0
+        deleted_at=Now(), changed_at=Now(), source=source, missing_since=None, missed_pulls=0
     )
     tally.take_off(row)
     return Stored(row.pk, created=False, audience=row.audience)
@@ -276,7 +276,7 @@ def _write_part(
         last_updated=_time(document),
         source=source,
         digest="",
-        changed_at=timezone.now(),
+        changed_at=Now(),
         missing_since=None,
         missed_pulls=0,
         vanished=Vanished.NOT,
@@ -310,7 +310,7 @@ def say(model: Model, row: OwnedObject, document: JSONObject, vanished: Vanished
     model.objects.filter(pk=row.pk).update(
         document=sealed(document),
         last_updated=_time(document),
-        changed_at=timezone.now(),
+        changed_at=Now(),
         vanished=vanished,
         owners_document=owners_document(row),
         owners_update=owners_time(row),

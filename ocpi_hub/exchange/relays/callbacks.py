@@ -17,6 +17,7 @@ from django.db.models.functions import Cast
 from django.utils import timezone
 
 from ocpi_hub.errorreports.occurrences import Evidence, note
+from ocpi_hub.exchange import clock
 from ocpi_hub.exchange.exceptions import NotFound, OCPIError
 from ocpi_hub.exchange.messages import outbox
 from ocpi_hub.exchange.models import Callback, Message
@@ -68,7 +69,7 @@ def expect(
     """Note a request before it is relayed. Results are taken for HUB_CALLBACK_DAYS, from `until` on if given."""
     assert route.to is not None
     assert route.party is not None
-    now = timezone.now()
+    now = clock.now()
     last = min(max(until or now, now), now + LONGEST_WAIT)
     return Callback.objects.create(
         module=module,
@@ -109,7 +110,7 @@ def in_place(result: str, message: str, status_code: StatusCode = StatusCode.SUC
 # ------------------------------------------------------------------------------------------- the direct answer
 def answered(callback: Callback, answer: Answer, struct: Any) -> None:
     """Note the direct answer, whatever it is worth."""
-    reply, now = read_reply(answer.data, struct), timezone.now()
+    reply, now = read_reply(answer.data, struct), clock.now()
     result_follows = answer.ok and reply.result in ("", ACCEPTED)
     due = Cast(deadlines.result_due(now, reply.timeout) if result_follows else None, DateTimeField())
     if answer.ok and reply.problem:

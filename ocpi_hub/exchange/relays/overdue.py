@@ -3,9 +3,9 @@
 from datetime import datetime
 
 from django.db import transaction
-from django.utils import timezone
 
 from ocpi_hub.errorreports.occurrences import Noted, write
+from ocpi_hub.exchange import clock
 from ocpi_hub.exchange.models import Callback
 from ocpi_hub.protocol.headers import MessageIDs
 
@@ -14,7 +14,7 @@ BATCH = 500
 
 def report(now: datetime | None = None) -> int:
     """Report each of them once; how many there were. Several workers may do this at the same moment."""
-    now = now or timezone.now()
+    now = now or clock.now()
     with transaction.atomic():
         waiting = Callback.objects.select_for_update(skip_locked=True).filter(awaited_until__lte=now)
         found = list(waiting.order_by("pk")[:BATCH])
