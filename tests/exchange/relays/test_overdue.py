@@ -1,8 +1,11 @@
 """Answers and results that never came are found by a worker's round, once each."""
 
 from datetime import timedelta
+from importlib import import_module
 
 import pytest
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
 from ocpi_hub import background
@@ -115,6 +118,46 @@ def test_a_request_waits_for_its_answer_from_the_moment_that_it_leaves(cpo, emsp
     post_command(emsp, "START_SESSION")
 
     assert seen == [timedelta(minutes=2)]
+
+
+@pytest.mark.parametrize(
+    ("as_it_was", "kinds"),
+    [
+        ({"answered_at": -60}, ["command.no_result"]),
+        ({"answered_at": None, "status_code": None, "answer": ""}, ["command.no_answer"]),
+        ({"answered_at": None, "status_code": 4003, "answer": ""}, []),
+        ({"answered_at": -60, "answer": "REJECTED"}, []),
+        ({"answered_at": -60, "results": 1}, []),
+        ({"answered_at": -60, "created_at": -25 * 3600}, []),
+        ({"answered_at": +60}, []),  # by then it had learnt it
+    ],
+    ids=[
+        "accepted",
+        "unanswered",
+        "told why",
+        "refused",
+        "with a result",
+        "of days before",
+        "answered later",
+    ],
+)
+def test_what_was_open_when_the_hub_learnt_to_look_for_them_is_found_as_well(cpo, emsp, as_it_was, kinds):
+    cpo.answers.append(answering(examples.command_response(timeout=60)))
+    post_command(emsp, "START_SESSION")
+    learnt = MigrationRecorder.Migration.objects.get(app="exchange", name="0015_overdue_results")
+    learnt.applied = timezone.now()
+    learnt.save()
+    moments = {"created_at": -120, **as_it_was}
+    for name in ("created_at", "answered_at"):
+        if moments[name] is not None:
+            moments[name] = learnt.applied + timedelta(seconds=moments[name])
+    Callback.objects.update(awaited_until=None, **moments)
+
+    with connection.cursor() as cursor:
+        cursor.execute(import_module("ocpi_hub.exchange.migrations.0022_open_callbacks").OPEN)
+    overdue.report(later(seconds=100))
+
+    assert [kind for kind, *_ in reported()] == kinds
 
 
 def test_each_worker_looks_for_them_in_its_rounds():
