@@ -12,7 +12,6 @@ from ocpi_hub.exchange.deliveries.receiverurls import at_its_endpoint, url_in
 from ocpi_hub.exchange.exceptions import NOTHING_HERE, HubError, NotFound, Unanswered
 from ocpi_hub.exchange.interfaces.renderers import answer
 from ocpi_hub.exchange.interfaces.views import NO_METHODS, ReceiverView, SenderView, Write
-from ocpi_hub.exchange.messages import outbox
 from ocpi_hub.exchange.models import Delivery, Message
 from ocpi_hub.exchange.objects import store
 from ocpi_hub.exchange.objects.ownedobject import Address, OwnedObject
@@ -77,9 +76,10 @@ class CDRsReceiver(ReceiverView):
         stored = self.keep_copy(write, address, body, reached=True) if is_there else None
         if stored is None:
             return self.pass_back(found)
-        outbox.cover(self.model, address, stored.audience)
+        self.cover(address)
         if url := url_in(found):
-            CDR.objects.filter(pk=stored.row_id).update(receiver_url=url)
+            with self.hearing_the_receiver(address):
+                CDR.objects.filter(pk=stored.row_id).update(receiver_url=url)
         return self.with_location(address, found.http_status if found.ok else 200, found.status_message)
 
     def is_in_doubt(self, address: Address) -> bool:

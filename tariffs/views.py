@@ -7,7 +7,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ocpi_hub.exchange.interfaces.views import NO_METHODS, ReceiverView, SenderView, Write
-from ocpi_hub.exchange.messages import outbox
 from ocpi_hub.exchange.objects import store
 from ocpi_hub.exchange.objects.ownedobject import Address, OwnedObject
 from ocpi_hub.exchange.objects.upserts import Stored
@@ -46,7 +45,7 @@ class TariffsReceiver(ReceiverView):
         """To one party; where a receiver has no such Tariff, our copy for it goes as well."""
         response = super().pass_on(write, address, body)
         if self.request.method == "DELETE" and response.status_code == 404 and self.route.to:
-            outbox.cover(self.model, address, self.route.to.key)
+            self.cover(address)
             self.keep_copy(write, address, body, reached=True)
         return response
 

@@ -1,8 +1,8 @@
 """The Sender and Receiver interfaces of a Client Owned Object: decode, call one thing, answer."""
 
 import logging
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
@@ -390,9 +390,26 @@ class ReceiverView(ObjectView):
             raise
         if found.ok:
             if self.request.method != "PATCH":
-                outbox.cover(self.model, address, self.route.to.key)
+                self.cover(address)
             self.keep_copy(write, address, body, reached=True)
         return self.pass_back(found)
+
+    def cover(self, address: Address) -> None:
+        """What waits for the receiver and has just reached it."""
+        assert self.route.to is not None
+        with self.hearing_the_receiver(address):
+            outbox.cover(self.model, address, self.route.to.key)
+
+    @contextmanager
+    def hearing_the_receiver(self, address: Address) -> Iterator[None]:
+        """By now the receiver has it, so whoever sent it hears what the receiver said, and not of our database."""
+        try:
+            yield
+        except DatabaseError as error:
+            what = f"what {address.owner} sent to {self.route.to} is not kept as it should be"
+            logger.exception("%s: %s: a fault of the hub", self.module, what)
+            text = f"{what}: {type(error).__name__}"
+            note("hub.fault", self.platform.pk, self.module, text, party=address.owner.key, ids=self.ids)
 
     def must_be_json(self, body: bytes) -> None:
         """What is no JSON goes no further; our other findings are for our own copy only."""
@@ -405,23 +422,15 @@ class ReceiverView(ObjectView):
         assert self.route.to is not None
         audience = self.route.to.key
         try:
-            with transaction.atomic():
+            with self.hearing_the_receiver(address), transaction.atomic():
                 stored = write(self.model, address, body, self.platform, audience)
                 if not reached and not stored.stale:
                     # Whatever comes in until then, the receiver gets the state of that moment.
                     self.publish(address, stored, None)
+                return stored
         except (InvalidObject, OCPIError) as fault:
             self.not_kept(address, audience, body, fault)
-            return None
-        except DatabaseError as error:
-            # By now the receiver has it, so whoever sent it hears what the receiver said.
-            logger.exception(
-                "%s of %s for %s is not kept: a fault of the hub", self.module, address.owner, audience
-            )
-            text = f"what {address.owner} sent to {audience} is not kept: {type(error).__name__}"
-            note("hub.fault", self.platform.pk, self.module, text, party=address.owner.key, ids=self.ids)
-            return None
-        return stored
+        return None
 
     def not_kept(self, address: Address, audience: str, body: bytes, fault: Exception) -> None:
         """What went to one party is something that the hub itself would refuse."""

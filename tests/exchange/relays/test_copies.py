@@ -4,10 +4,14 @@ import json
 
 import httpx
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from cdrs.models import CDR
 from locations.models import Location
+from ocpi_hub import background
+from ocpi_hub.errorreports.models import ErrorReport
+from ocpi_hub.exchange.messages import outbox
 from ocpi_hub.exchange.models import Delivery, Message
 from ocpi_hub.partners.models import Platform, Status
 from sessions.models import Session
@@ -360,3 +364,23 @@ def test_what_waits_for_others_is_not_covered(cpo, emsp, stranger, deliver):
 
     assert list(Delivery.objects.filter(state="PENDING").values_list("to_party", flat=True)) == ["FR*XYZ"]
     assert Message.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "method"),
+    [(LOC1, examples.location(), "PUT"), ("receiver/cdrs", examples.cdr(), "POST")],
+    ids=["location", "cdr"],
+)
+def test_who_was_heard_by_the_receiver_hears_nothing_of_our_database(
+    cpo, emsp, monkeypatch, path, body, method
+):
+    def dead(*args):
+        raise OperationalError("deadlock detected")
+
+    monkeypatch.setattr(outbox, "cover", dead)
+
+    assert cpo.request(method, path, body, **MSP).status_code == 1000
+    assert len(emsp.calls) == 1
+    background.flush()
+    text = "what NL*ABC sent to DE*MSP is not kept as it should be: OperationalError"
+    assert list(ErrorReport.objects.values_list("kind", "text")) == [("hub.fault", text)]
