@@ -32,6 +32,7 @@ from ocpi_hub.exchange.objects.ownedobject import Address
 from ocpi_hub.exchange.pulls import sync
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol.types import PartyRef
+from sessions.models import Session
 from tariffs.models import Tariff
 from tests import examples
 from tests.ocpi_hub.machine import until
@@ -348,7 +349,10 @@ def test_two_pulls_of_one_list_at_once_are_one(cpo):
 def somebody_waits():
     """Another transaction waits for what a third one holds."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        cursor.execute("SELECT pg_stat_clear_snapshot()")  # else a transaction sees what it saw first
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
         return cursor.fetchone()[0] > 0
 
 
@@ -427,3 +431,58 @@ def test_a_call_inside_a_transaction_is_a_fault(cpo, emsp):
         lanes.drain(emsp.platform.pk)
 
     assert emsp.calls == []
+
+
+@pytest.fixture
+def waits_for_the_provider(cpo, emsp):
+    """A Session that came to the hub and is not expanded yet."""
+    cpo.put("receiver/sessions/NL/ABC/SESSION1", examples.session())
+    return Address(PartyRef("NL", "ABC"), "SESSION1")
+
+
+def test_what_was_delivered_directly_while_it_was_being_expanded_is_not_delivered_again(
+    waits_for_the_provider, emsp, monkeypatch
+):
+    expanded, real = threading.Event(), outbox._insert
+
+    def insert(*args):
+        found = real(*args)
+        expanded.set()
+        until(lambda: locks_waited_for() == 1, 20)
+        return found
+
+    monkeypatch.setattr(outbox, "_insert", insert)
+
+    def cover():
+        assert expanded.wait(20)
+        outbox.cover(Session, waits_for_the_provider, "DE*MSP")
+
+    at_once(outbox.expand, cover)
+
+    assert [(row.state, row.reason) for row in Delivery.objects.all()] == [("ABSORBED", outbox.DIRECTLY)]
+
+
+def test_what_is_being_covered_is_not_expanded(waits_for_the_provider, emsp):
+    covered = threading.Event()
+
+    def cover():
+        with transaction.atomic():
+            outbox.cover(Session, waits_for_the_provider, "DE*MSP")
+            covered.set()
+            until(lambda: locks_waited_for() == 1, 20)
+
+    def expand():
+        assert covered.wait(20)
+        return outbox.expand()
+
+    assert at_once(cover, expand) == [None, set()]
+    assert Delivery.objects.count() == 0
+
+
+def locks_waited_for():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")  # else a transaction sees what it saw first
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return cursor.fetchone()[0]

@@ -5,11 +5,11 @@ one Delivery per receiving platform, by one INSERT … SELECT, however many rece
 """
 
 import logging
+import time
 from functools import cache
 from typing import NamedTuple
 
 from django.db import connection, transaction
-from django.utils import timezone
 
 from ocpi_hub.exchange.messages import doorbell
 from ocpi_hub.exchange.models import Callback, Message
@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 EXPANSION_LOCK = 0x0C9101  # one expansion at a time keeps the messages of an object in order
 BATCH = 500  # messages expanded in one transaction
+LONGEST = 5.0  # seconds that one expansion goes on
 DIRECTLY = "its owner delivered it directly"  # why a delivery is not needed any more
 _SET_LATER = ("id", "created_at", "expanded_at")  # columns of a message that the database fills in
 
@@ -104,39 +105,44 @@ def result_path(callback: Callback) -> str:
     return f"{callback.module}/{callback.kind}/{callback.pk}"
 
 
+@transaction.atomic
 def cover(model: type[OwnedObject], address: Address, audience: str) -> None:
-    """What waits for a party and has just reached it directly need not be delivered any more."""
+    """What waits for a party and has just reached it directly need not be delivered any more.
+
+    The messages first: whoever is expanding one of them is waited for, and the delivery that it made is seen.
+    """
     parameters = {
         "module": model.module,
         "parent": address.parent.key,
         "key": address.key,
         "audience": audience,
-        "now": timezone.now(),
         "reason": DIRECTLY,
     }
     with connection.cursor() as cursor:
-        cursor.execute(_COVER, parameters)
+        cursor.execute(_COVER_MESSAGES, parameters)
+        cursor.execute(_COVER_DELIVERIES, parameters)
 
 
-_COVER = """
-WITH covered AS (
-    UPDATE exchange_message SET expanded_at = %(now)s
-    WHERE module = %(module)s AND parent_key = %(parent)s AND audience = %(audience)s AND expanded_at IS NULL
-        AND (key = %(key)s OR starts_with(key, %(key)s || '/'))
-), settled AS (
-    UPDATE exchange_deadletter letter SET state = 'SETTLED', closed_at = %(now)s,
-        closing = 'its owner delivered it directly'
+_COVER_MESSAGES = """
+UPDATE exchange_message SET expanded_at = now()
+WHERE module = %(module)s AND parent_key = %(parent)s AND audience = %(audience)s AND expanded_at IS NULL
+    AND (key = %(key)s OR starts_with(key, %(key)s || '/'))
+"""
+
+_COVER_DELIVERIES = """
+WITH settled AS (
+    UPDATE exchange_deadletter letter SET state = 'SETTLED', closed_at = now(), closing = %(reason)s
     FROM partners_party party
     WHERE party.key = %(audience)s AND letter.platform_id = party.platform_id AND letter.to_party = party.key
         AND letter.module = %(module)s AND letter.parent_key = %(parent)s AND letter.state IN ('OPEN', 'RETRYING')
         AND (letter.key = %(key)s OR starts_with(letter.key, %(key)s || '/'))
     RETURNING letter.delivery_id
 ), covered_by_it AS (
-    UPDATE exchange_delivery SET state = 'ABSORBED', reason = 'its owner delivered it directly'
+    UPDATE exchange_delivery SET state = 'ABSORBED', reason = %(reason)s
     FROM settled WHERE id = settled.delivery_id AND state = 'FAILED'
 )
 UPDATE exchange_delivery waiting
-SET state = 'ABSORBED', finished_at = %(now)s, reason = %(reason)s
+SET state = 'ABSORBED', finished_at = now(), reason = %(reason)s
 FROM partners_party party
 WHERE party.key = %(audience)s AND waiting.platform_id = party.platform_id AND waiting.to_party = party.key
     AND waiting.module = %(module)s AND waiting.parent_key = %(parent)s AND waiting.state = 'PENDING'
@@ -180,18 +186,26 @@ def publish_many(messages: list[Message]) -> None:
 
 
 def expand() -> set[int]:
-    """Turn waiting messages into deliveries; the platforms that got one."""
+    """Turn waiting messages into deliveries; the platforms that got one.
+
+    After a while the rest is left to the next who is rung: lanes are to be worked meanwhile, however many wait.
+    """
     reached: set[int] = set()
+    end = time.monotonic() + LONGEST
     while True:
         with transaction.atomic():
             if not take_turn():
                 return reached
-            waiting = Message.objects.filter(expanded_at=None).order_by("id")[:BATCH]
-            batch = [Waiting(*row) for row in waiting.values_list(*Waiting._fields)]
+            # Locked, so that cover() waits for the deliveries of those that it means.
+            waiting = Message.objects.select_for_update(no_key=True).filter(expanded_at=None)
+            batch = [Waiting(*row) for row in waiting.order_by("id").values_list(*Waiting._fields)[:BATCH]]
             if not batch:
                 return reached
             _expand(batch, reached)
         if len(batch) < BATCH:
+            return reached
+        if time.monotonic() > end:
+            doorbell.ring()
             return reached
 
 

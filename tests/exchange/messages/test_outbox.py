@@ -407,3 +407,20 @@ def test_a_whole_object_that_takes_a_part_along_carries_its_message(cpo, emsp):
 
     whole = Delivery.objects.get(state="PENDING")
     assert (whole.key, whole.message_id) == ("NL/ABC/LOC1", Message.objects.latest("id").pk)
+
+
+def test_however_many_wait_an_expansion_ends_soon_and_has_the_rest_done_after_what_is_due(
+    cpo, emsp, monkeypatch, settings
+):
+    rung = []
+    for number in range(3):
+        cpo.put(f"receiver/locations/NL/ABC/LOC{number}", examples.location(id=f"LOC{number}"))
+    monkeypatch.setattr(outbox, "BATCH", 2)
+    monkeypatch.setattr(outbox, "LONGEST", -1.0)
+    monkeypatch.setattr(outbox.doorbell, "ring", lambda: rung.append(True))
+
+    assert outbox.expand() == {emsp.platform.pk}
+    assert (Delivery.objects.count(), rung) == (2, [True])
+
+    assert outbox.expand() == {emsp.platform.pk}
+    assert (Delivery.objects.count(), rung) == (3, [True])
