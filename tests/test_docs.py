@@ -11,6 +11,8 @@ from django.conf import settings
 from django.core.management import get_commands, load_command_class
 from django.core.management.base import BaseCommand
 
+from ocpi_hub.exchange.objects.ownedobject import OwnedObject
+
 ROOT = Path(settings.BASE_DIR)
 OPERATING = (ROOT / "docs" / "operating.md").read_text()
 DOCUMENTS = [
@@ -144,3 +146,35 @@ def test_files_of_the_tree_that_a_document_names_are_there(path: Path) -> None:
     named = re.findall(r"`((?:ocpi_hub|docs|tests|simulator|benchmarks)/[\w./-]+)`", path.read_text())
 
     assert [name for name in named if "things" not in name and not (ROOT / name).exists()] == []
+
+
+def test_every_attribute_of_a_module_is_in_the_table_for_whoever_adds_one() -> None:
+    rows = re.findall(r"^   \| (`.*?) \|", (ROOT / "docs" / "adding-a-module.md").read_text(), re.MULTILINE)
+    told = {name for row in rows for name in re.findall(r"`(\w+)(?:\(\))?`", row)}
+
+    missing = {name for name, kind in OwnedObject.__annotations__.items() if "ClassVar" in str(kind)} - told
+
+    assert missing == set()
+    assert {
+        name for name in told if not hasattr(OwnedObject, name) and name not in OwnedObject.__annotations__
+    } == set()
+
+
+def test_the_tree_of_the_architecture_is_that_of_the_files() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    above: list[tuple[int, str]] = []
+    missing, count = [], 0
+    for line in text[: text.index("Imports point down")].splitlines():
+        found = re.match(r"( {4,})((?:[\w/]+(?:\.py|/) ?)+)", line)
+        if not found:
+            continue
+        while above and above[-1][0] >= len(found[1]):
+            above.pop()
+        names, folder = found[2].split(), ROOT.joinpath(*(name for _, name in above))
+        missing += [f"{folder.name}/{name}" for name in names if not (folder / name).exists()]
+        count += len(names)
+        if names[0].endswith("/"):
+            above.append((len(found[1]), names[0]))
+
+    assert missing == []
+    assert count > 80
