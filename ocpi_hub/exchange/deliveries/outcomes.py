@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.conf import settings
-from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.db.models.functions import Now
 
 from ocpi_hub.errorreports.occurrences import write
@@ -52,7 +52,7 @@ def flush(
     while True:
         try:
             return _write(lane, done, claimed, unsent or [])
-        except OperationalError as error:
+        except (OperationalError, InterfaceError) as error:
             end = end or time.monotonic() + lease_of(lane.platform).total_seconds() / 2
             if time.monotonic() > end:
                 raise

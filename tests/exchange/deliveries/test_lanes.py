@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
-from django.db import OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
 from locations.models import Location
@@ -183,12 +183,13 @@ def restarts(monkeypatch):
     monkeypatch.setattr(outcomes, "_write", interrupted)
     monkeypatch.setattr(outcomes.connection, "close", lambda: None)
     monkeypatch.setattr(outcomes.time, "sleep", pauses.append)
-    return lambda times: faults.extend([OperationalError("gone")] * times) or pauses
+    return lambda times, fault=OperationalError: faults.extend([fault("gone")] * times) or pauses
 
 
-def test_what_was_sent_is_written_down_when_postgresql_is_back(cpo, emsp, restarts):
+@pytest.mark.parametrize("fault", [OperationalError, InterfaceError])
+def test_what_was_sent_is_written_down_when_postgresql_is_back(cpo, emsp, restarts, fault):
     push(cpo, "LOC1")
-    pauses = restarts(2)
+    pauses = restarts(2, fault)
 
     assert lanes.drain(emsp.platform.pk) == 1
 
