@@ -309,6 +309,14 @@ ON CONFLICT (platform_id, module, key) WHERE state = 'PENDING' DO UPDATE
 RETURNING platform_id
 """
 
+# A partner that ends its registration takes back what waits for it; whoever puts more into its lane waits for that.
+_LEFT_MEANWHILE = """
+UPDATE exchange_delivery SET state = 'ABSORBED', finished_at = now(), reason = 'the partner ended its registration'
+FROM partners_platform platform
+WHERE platform.id = ANY(%(platforms)s) AND platform.token_cipher = ''
+    AND platform_id = platform.id AND state = 'PENDING'
+"""
+
 # A pending parent carries its parts with it: it sends the whole state, so they need not be sent themselves.
 # What is open of each object at each receiver is looked up by delivery_open_parts, whose condition it repeats:
 # after quiet hours the statistics know of nothing that is pending, and a plan that believes them compares every
@@ -348,6 +356,7 @@ def _insert(messages: list[int], found: list[Receiver]) -> set[int]:
     with connection.cursor() as cursor:
         cursor.execute(_INSERT, parameters)
         reached = {row[0] for row in cursor.fetchall()}
+        cursor.execute(_LEFT_MEANWHILE, parameters)
     absorb(messages, [receiver.platform_id for receiver in found])
     return reached
 

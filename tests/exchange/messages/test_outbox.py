@@ -424,3 +424,20 @@ def test_however_many_wait_an_expansion_ends_soon_and_has_the_rest_done_after_wh
 
     assert outbox.expand() == {emsp.platform.pk}
     assert (Delivery.objects.count(), rung) == (3, [True])
+
+
+def test_nothing_waits_for_a_partner_that_left_while_it_was_being_expanded(cpo, emsp, stranger, monkeypatch):
+    cpo.put("receiver/locations/NL/ABC/LOC1", examples.location())
+    real = outbox.receivers
+
+    def receivers(*args):
+        found = list(real(*args))
+        Platform.objects.filter(pk=emsp.platform.pk).update(token_cipher="")
+        return found
+
+    monkeypatch.setattr(outbox, "receivers", receivers)
+    outbox.expand()
+
+    found = dict(Delivery.objects.values_list("platform", "state"))
+    assert found == {emsp.platform.pk: "ABSORBED", stranger.platform.pk: "PENDING"}
+    assert Delivery.objects.get(platform=emsp.platform).reason == "the partner ended its registration"
