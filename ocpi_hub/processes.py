@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
@@ -21,6 +22,24 @@ _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 class NotReady(Exception):
     """A service ended or stayed silent instead of becoming ready; the message shows what it said last."""
+
+
+def identity(pid: int) -> str:
+    """What a living process of this machine is known by, equal for no other one; empty when there is none."""
+    try:
+        state, *more = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if state in "ZX" else f"{pid}:{more[18]}"
+
+
+def machine() -> str:
+    """Where the numbers of processes mean the same ones: the machine since it was started, or a container of it."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text()
+        return sha256(f"{boot}{os.readlink('/proc/self/ns/pid')}".encode()).hexdigest()[:12]
+    except OSError:
+        return ""
 
 
 def nothing() -> None:

@@ -9,7 +9,6 @@ answers, everything that waited is due at once.
 
 import logging
 import time
-import uuid
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -24,6 +23,7 @@ from ocpi_hub.exchange.calls.transports import InsideTransaction
 from ocpi_hub.exchange.calls.verdicts import HUB_FAULT, Result, Verdict
 from ocpi_hub.exchange.deliveries import lanebreaker
 from ocpi_hub.exchange.deliveries.delivery import attempt
+from ocpi_hub.exchange.deliveries.holders import new_holder
 from ocpi_hub.exchange.deliveries.lanebreaker import FAILURES_TO_OPEN
 from ocpi_hub.exchange.deliveries.outcomes import Done, flush, lease_of
 from ocpi_hub.exchange.deliveries.parcels import Parcel, pack
@@ -82,7 +82,7 @@ def drain(platform_id: int) -> int:
 
 def _acquire(platform_id: int) -> Lane | None:
     lane, _ = Lane.objects.select_related("platform").get_or_create(platform_id=platform_id)
-    holder = uuid.uuid4().hex
+    holder = new_holder()
     free = Lane.objects.filter(pk=platform_id).exclude(_HELD)
     if not free.update(holder=holder, held_until=Now() + lease_of(lane.platform)):
         return None

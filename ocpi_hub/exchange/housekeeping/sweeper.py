@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
 from ocpi_hub.exchange import clock, hubfailures
-from ocpi_hub.exchange.deliveries import lanebreaker, lanes, outcomes
+from ocpi_hub.exchange.deliveries import holders, lanebreaker, lanes, outcomes
 from ocpi_hub.exchange.housekeeping import liveness
 from ocpi_hub.exchange.messages import outbox
 from ocpi_hub.exchange.models import PullPlan
@@ -112,6 +112,7 @@ def run_round(work: Callable[[], object]) -> None:
 def sweep() -> list[int]:
     """Expand what waits, take back what dead workers held, and name the lanes that have something to do."""
     _by_itself(outbox.expand)
+    _by_itself(holders.give_back)
     _by_itself(outcomes.recover)
     return lanes.due_platforms(clock.now())
 
