@@ -14,7 +14,6 @@ from ocpi_hub.exchange.models import Callback, Delivery
 from ocpi_hub.journal.models import Hop
 
 MOST_MESSAGES = 10  # of one journey, the newest: one correlation id may have as many as its sender likes
-MOST_DELIVERIES = 100  # of one message
 LONGEST_ANSWER = 4_000  # bytes; a verdict is short
 MOST_NAMED = 3  # partners
 State = Delivery.State
@@ -97,22 +96,22 @@ def _partners(found: list[Delivery], rows: list[Delivery]) -> str:
     return f"{len(parties)} of {len({row.to_party for row in rows})} partners, the last {parties[-1]}"
 
 
+# By an expression, or what is found in the order of ids might be looked for among all that there are.
 _NEWEST = """
 SELECT journey.correlation_id, message.expanded_at IS NULL, delivery.id
 FROM unnest(%s::text[]) AS journey (correlation_id)
 CROSS JOIN LATERAL (
-    SELECT id, expanded_at FROM exchange_message WHERE correlation_id = journey.correlation_id ORDER BY id DESC LIMIT %s
+    SELECT id, expanded_at FROM exchange_message WHERE correlation_id = journey.correlation_id
+    ORDER BY id + 0 DESC LIMIT %s
 ) AS message
-LEFT JOIN LATERAL (
-    SELECT id FROM exchange_delivery WHERE message_id = message.id ORDER BY id LIMIT %s
-) AS delivery ON true
+LEFT JOIN exchange_delivery AS delivery ON delivery.message_id = message.id
 """
 
 
 def _deliveries(correlation_ids: list[str]) -> tuple[dict[str, list[Delivery]], set[str]]:
     """By correlation id in their order; and which of these have a message that is not expanded yet."""
     with connection.cursor() as cursor:
-        cursor.execute(_NEWEST, [correlation_ids, MOST_MESSAGES, MOST_DELIVERIES])
+        cursor.execute(_NEWEST, [correlation_ids, MOST_MESSAGES])
         rows = cursor.fetchall()
     journey_of = {pk: correlation_id for correlation_id, _, pk in rows if pk}
     found: dict[str, list[Delivery]] = {}
