@@ -261,10 +261,9 @@ class DeadLetterAdmin(ReadOnlyAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         row = self.get_object(request, object_id)
-        may_act = self.has_act_permission(request) and row is not None and row.state == State.OPEN
-        return super().change_view(
-            request, object_id, form_url, {**(extra_context or {}), "may_act": may_act}
-        )
+        state = row.state if row is not None and self.has_act_permission(request) else None
+        rights = {"may_act": state == State.OPEN, "may_reopen": state == State.DISCARDED}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **rights})
 
 
 def _groups() -> Iterator[dict[str, Any]]:

@@ -276,8 +276,8 @@ def discarded(row: Delivery, owner: str) -> Reason:
     if letter is None:
         return Reason("delivery", "it was discarded", text, owner, "push it again, if it is to be sent", row)
     text += f"; it had been given up at {minute(letter.given_up_at)}: {letter.reason}"
-    number = f"--letter {letter.pk}"
-    do = f"if it is to be sent after all, manage.py deadletters reopen {number}, then retry {number}"
+    one = f"--letter {letter.pk}"
+    do = f"if it is to be sent after all, reopen and retry it: manage.py deadletters reopen {one}, then retry {one}"
     return Reason("delivery", "it was discarded", text, "you", do, letter)
 
 

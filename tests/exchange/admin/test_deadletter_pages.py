@@ -305,6 +305,26 @@ def test_what_was_discarded_is_reopened_in_the_admin_by_who_may(letters, operato
     )
 
 
+def test_a_discarded_letter_has_a_button_that_reopens_it_for_who_may(letters, operator):
+    reader = client_of("clerk")
+    url = reverse("admin:exchange_deadletter_change", args=[letters[0].pk])
+    button = 'value="Reopen: it is to be sent after all"'
+    assert button not in operator.get(url).content.decode()
+    DeadLetter.objects.filter(pk=letters[0].pk).update(state="DISCARDED")
+
+    text = operator.get(url).content.decode()
+    form = text[: text.index(button)].rpartition("<form")[2]
+    fields = dict(re.findall(r'name="(action|select_across|_selected_action)" value="(\w+)"', form))
+    target = re.search(r'action="([^"]+)"', form)[1]
+
+    assert button in text
+    assert button not in reader.get(url).content.decode()
+    reader.post(target, fields)
+    assert states() == {"OPEN": 3, "DISCARDED": 1}
+    operator.post(target, fields)
+    assert states() == {"OPEN": 4}
+
+
 def test_the_command_reopens_what_was_discarded(letters):
     number = str(letters[0].pk)
     run("discard", "--letter", number, "--note", "a test object")
