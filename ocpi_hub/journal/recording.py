@@ -21,7 +21,7 @@ from ocpi_hub.journal.models import LONGEST_BODY, LONGEST_REFUSED
 from ocpi_hub.journal.seen import MOST_HELD, Seen
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol.client import Call
-from ocpi_hub.protocol.headers import MessageIDs, authorization
+from ocpi_hub.protocol.headers import MessageIDs, authorization, token_candidates
 
 logger = logging.getLogger(__name__)
 
@@ -113,6 +113,7 @@ def _came_in(
         ids=ids,
         delivery_id=None,
         longest=LONGEST_REFUSED if _is_refused(response) else LONGEST_BODY,
+        secrets=token_candidates(meta.get("HTTP_AUTHORIZATION", "")),
     )
 
 

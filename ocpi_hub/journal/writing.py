@@ -129,7 +129,8 @@ def place_of(seen: Seen, theirs: Theirs) -> Place:
 def secrets_of(seen: Seen, place: Place) -> set[str]:
     """What must not be stored at all: credentials tokens, and the ends of response_urls."""
     found = secret_values(seen.request, seen.answer)
-    found |= {value for value in seen.secrets if value.encode() in seen.answer or value in seen.failure}
+    places = (seen.request, seen.answer, f"{seen.failure} {seen.url}".encode(errors="replace"))
+    found |= {value for value in seen.secrets if any(value.encode() in place for place in places)}
     return found | {end for end in _ends(seen, place) if len(end) >= SHORTEST_END}
 
 

@@ -102,6 +102,19 @@ def test_unknown_callers_cannot_fill_the_journal(cpo, emsp, monkeypatch, caplog)
     assert "3 requests of unknown callers are not in the journal" in caplog.text
 
 
+def test_the_token_that_a_partner_calls_with_is_not_stored_where_it_sends_it_once_more(cpo):
+    once = authorization(cpo.token).removeprefix("Token ")
+    cpo.put(
+        f"receiver/locations/NL/ABC/LOC1?key={cpo.token}", examples.location(a=cpo.token, b=f"Token {once}")
+    )
+    background.flush()
+
+    hop = Hop.objects.get()
+    assert hop.url == "/ocpi/2.2.1/receiver/locations/NL/ABC/LOC1?key=***"
+    kept = json.loads(hop.request_body)
+    assert (kept["a"], kept["b"]) == ("***", "Token ***")
+
+
 def test_no_token_of_either_side_is_in_any_column(cpo, emsp, deliver):
     cpo.put(S1, examples.session(id="S1"))
     emsp.answers.append(lambda request: httpx.Response(401, text=f"no: {request.headers['Authorization']}"))

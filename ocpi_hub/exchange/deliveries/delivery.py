@@ -31,7 +31,7 @@ from ocpi_hub.exchange.models import Callback, Delivery
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.partners.secrets import UnreadableSecret
 from ocpi_hub.protocol.client import Answer, CallFailed, PlatformClient, join
-from ocpi_hub.protocol.headers import MessageIDs
+from ocpi_hub.protocol.headers import MessageIDs, authorization
 from ocpi_hub.protocol.masking import masked as without
 from ocpi_hub.protocol.masking import private_values
 
@@ -87,6 +87,8 @@ def _with_evidence(
 ) -> Result:
     """What was sent and what came back, for the operator; a driver's token is the business of the two parties."""
     private = private_values(body, answer, path=f"/{parcel.delivery.module}/{parcel.delivery.path}")
+    if token:  # as some partners quote it: within a URL, or encoded once more
+        private |= {token, authorization(token).partition(" ")[2]}
     return result._replace(
         outcome=without(result.outcome, private),
         request=_kept(body or b"", private, token, LONGEST_REQUEST),

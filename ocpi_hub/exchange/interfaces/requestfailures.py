@@ -32,6 +32,7 @@ from ocpi_hub.partners.models import Platform
 from ocpi_hub.partners.throttling import TooManyAtOnce
 from ocpi_hub.protocol.codec import InvalidObject, MalformedJSON, dump
 from ocpi_hub.protocol.envelope import StatusCode
+from ocpi_hub.protocol.headers import token_candidates
 
 logger = logging.getLogger(__name__)
 
@@ -142,7 +143,9 @@ def _note(
 
 
 def _secrets(view: Any, request: HttpRequest) -> Iterator[str]:
-    """What of the address is masked besides what a Token's address shows."""
+    """What is masked besides what a Token's address and the body show."""
+    # Some partners send their token once more: in a URL of theirs, in a field of their own.
+    yield from token_candidates(request.headers.get("Authorization", ""))
     segments = [unquote(segment) for segment in request.path.split("/")]
     if getattr(view, "has_secret_addresses", False):
         yield segments[-1] or segments[-2]

@@ -1,6 +1,9 @@
 """What is sent, what an answer means, and when it is tried again."""
 
+import base64
+import json
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -16,7 +19,7 @@ from ocpi_hub.exchange.calls.verdicts import (
 )
 from ocpi_hub.exchange.deliveries import lanes
 from ocpi_hub.exchange.messages import outbox
-from ocpi_hub.exchange.models import Attempt, Delivery
+from ocpi_hub.exchange.models import Attempt, DeadLetter, Delivery
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.protocol.client import Answer
 from tests import examples
@@ -532,3 +535,17 @@ def test_what_waits_of_a_module_that_is_switched_off_holds_up_nothing(cpo, emsp,
     reason = Delivery.objects.get(module="tariffs").reason
     assert reason == "the hub does not exchange tariffs any more (OCPI_MODULES)"
     assert [call.path for call in emsp.received()] == ["/receiver/locations/NL/ABC/LOC1"]
+
+
+def test_our_token_is_masked_however_the_partner_quotes_it(cpo, emsp, deliver):
+    once = base64.b64encode(emsp.platform.token.encode()).decode()
+    quoted = [once, quote(f"Token {once}", safe=""), base64.b64encode(f"Token {once}".encode()).decode()]
+    emsp.answers.append(
+        lambda request: httpx.Response(200, json={"status_code": 2001, "status_message": ", ".join(quoted)})
+    )
+    cpo.put("receiver/locations/NL/ABC/LOC1", examples.location())
+    deliver()
+
+    letter = DeadLetter.objects.get()
+    assert letter.reason == "HTTP 200, 2001: ***, Token%20***, VG9rZW4g***"
+    assert json.loads(letter.answer)["status_message"] == "***, Token%20***, VG9rZW4g***"

@@ -1,5 +1,7 @@
 """Which refused requests are failures, and of which kind."""
 
+import base64
+import json
 import logging
 
 import httpx
@@ -78,6 +80,16 @@ def test_what_was_sent_and_answered_is_shown_without_the_drivers_token(emsp):
     assert '"uid": "***"' in report.request
     assert (report.http_status, report.status_code, report.party) == (200, 2001, "DE*MSP")
     assert report.text in report.answer.replace("\\", "")
+
+
+def test_the_token_that_the_partner_calls_with_is_not_shown_where_it_sends_it_once_more(emsp):
+    once = base64.b64encode(emsp.token.encode()).decode()
+    emsp.put(f"{UID}?key={emsp.token}", examples.token(valid="yes", issuer=emsp.token, note=f"Token {once}"))
+    background.flush()
+
+    report = ErrorReport.objects.get()
+    assert report.url == "/ocpi/2.2.1/receiver/tokens/DE/MSP/***?key=***"
+    assert (json.loads(report.request)["issuer"], json.loads(report.request)["note"]) == ("***", "Token ***")
 
 
 def test_a_request_that_is_relayed_and_fails_is_told_of_once_and_of_whoever_failed(cpo, emsp):
