@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from ocpi_hub.exchange import clock
 from ocpi_hub.exchange.calls import presence, transports
 from ocpi_hub.exchange.calls.verdicts import retry_after
 from ocpi_hub.exchange.deliveries import lanebreaker, receiverurls
@@ -89,7 +90,7 @@ def away(platform: Platform) -> str:
 
 def rests_until(platform: Platform) -> datetime | None:
     """When the partner takes more, by its own limit or because it asked for a pause; None for now."""
-    row = Lane.objects.filter(platform=platform, rest_until__gt=timezone.now()).first()
+    row = Lane.objects.filter(platform=platform, rest_until__gt=clock.now()).first()
     return row.rest_until if row else None
 
 

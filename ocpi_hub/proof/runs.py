@@ -12,6 +12,7 @@ from django.db.models import F, Q, Value
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
+from ocpi_hub.exchange import clock
 from ocpi_hub.exchange.calls.transports import InsideTransaction
 from ocpi_hub.partners.models import Platform
 from ocpi_hub.proof import comparison, gaps, stages
@@ -31,7 +32,7 @@ _begun: set[date] = set()  # the night that this process has begun last
 
 def work() -> None:
     """Begin what is due tonight, and work on runs for a while; for every worker's round."""
-    now = timezone.now()
+    now = clock.now()
     begin(now)
     claimed = claim(now, TOGETHER)
     if claimed:
@@ -117,8 +118,8 @@ def turn(run: Run, pause: Pause = time.sleep) -> None:
     """Work on a claimed run until it is done, has to wait, or its turn is over; the next turn goes on from there."""
     end = time.monotonic() + TURN
     try:
-        while run.state == Run.State.RUNNING and run.next_at <= timezone.now() and time.monotonic() < end:
-            run.held_until = timezone.now() + LEASE
+        while run.state == Run.State.RUNNING and run.next_at <= clock.now() and time.monotonic() < end:
+            run.held_until = clock.now() + LEASE
             stages.advance(run, pause)
     except stages.LeaseLost:
         logger.warning("%s is worked on by another process", run)
@@ -129,13 +130,13 @@ def turn(run: Run, pause: Pause = time.sleep) -> None:
         _note_fault(run, error)
     finally:
         # Whoever waits longest is next, so that slow partners keep the others waiting for a turn only.
-        queued = Greatest("next_at", Value(timezone.now()))
+        queued = Greatest("next_at", Value(clock.now()))
         Run.objects.filter(pk=run.pk, holder=run.holder).update(holder="", held_until=None, next_at=queued)
 
 
 def _note_fault(run: Run, error: Exception) -> None:
     """Again in a minute, from where it had come to; given up after some."""
-    now = timezone.now()
+    now = clock.now()
     text = f"a fault of the hub: {type(error).__name__}"
     mine = Run.objects.filter(pk=run.pk, holder=run.holder, state=Run.State.RUNNING)
     mine.update(failures=F("failures") + 1, error=text, next_at=now + AFTER_FAULT)
@@ -145,12 +146,12 @@ def _note_fault(run: Run, error: Exception) -> None:
 def follow(run: Run, pause: Pause = time.sleep) -> Run:
     """Work on a run to its end, for a command; the workers may do a part of it."""
     while True:
-        for claimed in claim(timezone.now(), 1, run.pk):
+        for claimed in claim(clock.now(), 1, run.pk):
             turn(claimed, pause)
         run.refresh_from_db()
         if run.state != Run.State.RUNNING:
             return run
-        pause(min(max((run.next_at - timezone.now()).total_seconds(), 0.2), 5.0))
+        pause(min(max((run.next_at - clock.now()).total_seconds(), 0.2), 5.0))
 
 
 def forget(now: datetime | None = None) -> int:

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from ocpi_hub.errorreports import occurrences
 from ocpi_hub.errorreports.occurrences import Noted
+from ocpi_hub.exchange import clock
 from ocpi_hub.exchange.objects.ownedobject import OwnedObject, owned_models
 from ocpi_hub.proof import asking, comparison, gaps
 from ocpi_hub.proof.asking import Held, Pause, Said, Visit
@@ -318,7 +319,7 @@ def _rest(run: Run, ended: Said) -> None:
         if ended.never or run.pauses > MOST_PAUSES:
             _end_asking(run, f"asked only in part: {ended.reason}")
         else:
-            run.next_at = timezone.now() + (ended.wait or asking.REST)
+            run.next_at = clock.now() + (ended.wait or asking.REST)
 
     _write(run, changes)
 

@@ -6,9 +6,11 @@ import pytest
 from django.utils import timezone
 
 from ocpi_hub.errorreports.models import ErrorReport, Occurrence
+from ocpi_hub.exchange import clock
 from ocpi_hub.exchange.housekeeping import sweeper
+from ocpi_hub.exchange.models import Lane
 from ocpi_hub.partners.models import Platform
-from ocpi_hub.proof import comparison, gaps, runs, stages
+from ocpi_hub.proof import asking, comparison, gaps, runs, stages
 from ocpi_hub.proof.models import Gap, Reconciliation, Run
 from tests import examples
 from tests.proof.conftest import counted, no_pause, open_gaps
@@ -97,6 +99,26 @@ def test_a_run_is_worked_on_by_one_process_and_after_its_death_by_another(emsp):
         stages.advance(first, no_pause)
     stages.advance(second, no_pause)
     assert Run.objects.get().module == "locations"
+
+
+def test_a_machine_whose_clock_is_ahead_takes_no_run_from_another_and_asks_nobody_too_soon(
+    emsp, stranger, monkeypatch
+):
+    runs.start(emsp.platform, timezone.now())
+    (held,) = runs.claim(clock.now(), 4)
+    rests = runs.start(stranger.platform, timezone.now())
+    Run.objects.filter(pk=rests.pk).update(next_at=clock.now() + timedelta(minutes=5))
+    Lane.objects.create(platform=emsp.platform, rest_until=clock.now() + timedelta(minutes=5))
+    ahead = timezone.now() + timedelta(hours=1)
+    monkeypatch.setattr(timezone, "now", lambda: ahead)
+
+    taken = []
+    monkeypatch.setattr(runs, "_turn", taken.append)
+    runs.work()
+
+    assert taken == []
+    assert Run.objects.get(pk=held.pk).holder == held.holder
+    assert asking.rests_until(emsp.platform) is not None
 
 
 def test_a_run_that_is_broken_off_counts_nothing_twice_and_forgets_nothing(
