@@ -48,10 +48,11 @@ class ExchangeConfig(AppConfig):
         from ocpi_hub.exchange.deliveries import arrivals, deadletters
         from ocpi_hub.exchange.housekeeping import gauges, sweeper, upkeep
         from ocpi_hub.exchange.objects import tally
+        from ocpi_hub.exchange.pulls import rereadings
         from ocpi_hub.exchange.relays import overdue
 
         metrics.states.append(gauges.read)
-        aftermath.tellers.append(arrivals.told)
+        aftermath.tellers += [arrivals.told, rereadings.told]
         sweeper.every_round(tally.condense)
         sweeper.every_round(alerts.tell)
         sweeper.every_round(digests.send)

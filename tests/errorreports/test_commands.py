@@ -51,7 +51,7 @@ def test_what_is_not_resolved_is_listed_and_what_waits_stands_first(reports, cpo
         f"{locations.pk:>6}  open          {KINDS['delivery.refused'].title}\n"
         f"        MSP (#{emsp.platform.pk}), locations: once, at 2026-03-01 12:00:00 UTC\n"
         f"{tariffs.pk:>6}  acknowledged  {KINDS['pull.unreachable'].title}\n"
-        f"        ABC (#{cpo.platform.pk}), tariffs: once, at 2026-03-01 12:00:00 UTC\n"
+        f"        ABC (#{cpo.platform.pk}), tariffs: once, at 2026-03-01 12:00:00 UTC; since then: not read yet\n"
         "1 open, 1 acknowledged\n"
     )
 
@@ -101,6 +101,7 @@ def test_one_is_shown_with_what_it_means_what_to_do_and_its_newest_failures(repo
         f"  ABC (#{cpo.platform.pk}), tariffs: once, at 2026-03-01 12:00:00 UTC\n"
         f"  meaning: {kind.meaning}\n"
         f"  to act: {kind.who}. {kind.action}\n"
+        "  since then: The list has not been read to its end since. It is tried again by its pull plan.\n"
         "  2026-03-01 12:00:00 acknowledged by ann: wrote to them\n"
         "  newest failures:\n"
         "    2026-03-01 12:00:00  no connection\n"

@@ -201,7 +201,7 @@ def test_a_report_counts_only_what_went_to_its_partner(cpo, emsp, stranger, deli
 
 
 def test_reports_of_other_things_have_nothing_of_the_kind(db, cpo):
-    write([Noted("pull.unreachable", cpo.platform.pk, "tariffs", "no connection")])
+    write([Noted("handshake.failed", cpo.platform.pk, "", "no connection")])
     write([Noted("request.unknown_token", None, "", "from 192.0.2.7")])
 
     assert aftermath.of_each(list(ErrorReport.objects.all())) == {}
