@@ -6,13 +6,16 @@ no new one is forgotten. Erasing goes table by table and batch by batch; whoever
 """
 
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
+from time import monotonic
 from typing import Any, NamedTuple
 
+import psycopg
 from django.apps import apps
 from django.contrib.postgres.fields import ArrayField
-from django.db import models, transaction
+from django.db import OperationalError, connection, models, transaction
 from django.db.models import Case, GeneratedField, Model, Q, QuerySet, TextField, When
 from django.db.models.functions import Cast
 
@@ -58,9 +61,8 @@ class Finding(NamedTuple):
     rows: int
     waiting: int = 0
     unclear: int = 0  # besides: rows that may name another provider's token of the same uid, and are left
-    alike: int = (
-        0  # rows with a word in a text that is a short or common uid, and that nothing says to be one
-    )
+    counted: bool = True  # if not, counting would have taken too long
+    alike: int = 0  # rows with a word in a text like a short or common uid, that nothing says to be one
 
     @property
     def left(self) -> int:
@@ -68,7 +70,7 @@ class Finding(NamedTuple):
 
     @property
     def is_anything(self) -> bool:
-        return bool(self.rows or self.unclear or self.alike)
+        return bool(self.rows or self.unclear or self.alike or not self.counted)
 
 
 class Plan(NamedTuple):
@@ -125,9 +127,10 @@ def driver_of(owner: str, uid: str, others: Iterable[str] = ()) -> Driver:
 
 
 # ------------------------------------------------------------------------------------- what is there, and erasing it
-def plan(driver: Driver) -> Plan:
-    """What would go and what would stay; changes nothing."""
-    findings = [_look(holding, driver) for holding in _holdings]
+def plan(driver: Driver, seconds: float = math.inf) -> Plan:
+    """What would go and what would stay; changes nothing. What is not counted by then is left uncounted."""
+    until = monotonic() + seconds
+    findings = [_look_until(until, holding, driver) for holding in _holdings]
     notes = [text for note in _notes for text in note(driver)]
     in_order = sorted(
         (found for found in findings if found.is_anything),
@@ -136,15 +139,56 @@ def plan(driver: Driver) -> Plan:
     return Plan(driver, in_order, notes)
 
 
-def erase(driver: Driver, progress: Callable[[Finding], object] = lambda found: None) -> list[Finding]:
-    """Do it; each table's finding as soon as it is done. What waits is left for the next time."""
+def erase(
+    driver: Driver,
+    progress: Callable[[Finding], object] = lambda found: None,
+    *,
+    before: Callable[[int, Holding], object] = lambda number, holding: None,
+    alive: Callable[[], object] = lambda: None,
+    begin_at: int = 0,
+) -> list[Finding]:
+    """Do it; each table's finding as soon as it is done. What waits is left for the next time.
+
+    `before` is told of each table, `alive` is called every so many rows, and may raise to leave off.
+    """
     done = []
-    for holding in _holdings:
-        found = _erase(holding, driver)
+    for number, holding in enumerate(_holdings[begin_at:], begin_at):
+        before(number, holding)
+        found = _erase(holding, driver, alive)
         if found.is_anything:
             done.append(found)
             progress(found)
     return done
+
+
+def tables() -> int:
+    return len(_holdings)
+
+
+class TookTooLong(Exception):
+    """Counting was left off."""
+
+
+def _look_until(until: float, holding: Holding, driver: Driver) -> Finding:
+    def alive() -> None:
+        if monotonic() > until:
+            raise TookTooLong
+
+    try:
+        alive()
+        if math.isinf(until):
+            return _look(holding, driver, alive)
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL statement_timeout = {max(int((until - monotonic()) * 1000), 1)}")
+            found = _look(holding, driver, alive)
+            cursor.execute("SET LOCAL statement_timeout TO DEFAULT")
+            return found
+    except TookTooLong:
+        return Finding(holding, 0, counted=False)
+    except OperationalError as error:
+        if not isinstance(error.__cause__, psycopg.errors.QueryCanceled):
+            raise
+        return Finding(holding, 0, counted=False)
 
 
 class Found(NamedTuple):
@@ -155,28 +199,28 @@ class Found(NamedTuple):
     alike: int = 0
 
 
-def _look(holding: Holding, driver: Driver) -> Finding:
-    found = _found(holding, driver)
-    return Finding(
-        holding, len(found.rows), len(_waiting(holding, list(found.rows))), found.unclear, found.alike
-    )
+def _look(holding: Holding, driver: Driver, alive: Callable[[], object]) -> Finding:
+    found = _found(holding, driver, alive)
+    waiting = _waiting(holding, list(found.rows))
+    return Finding(holding, len(found.rows), len(waiting), found.unclear, alike=found.alike)
 
 
-def _erase(holding: Holding, driver: Driver) -> Finding:
-    found = _found(holding, driver)
+def _erase(holding: Holding, driver: Driver, alive: Callable[[], object]) -> Finding:
+    found = _found(holding, driver, alive)
     rows = found.rows
     waiting = _waiting(holding, list(rows)) if holding.fate is not Fate.KEPT else set()
     free = [pk for pk in rows if pk not in waiting]
     for start in range(0, len(free), BATCH):
+        alive()
         batch = free[start : start + BATCH]
         if holding.fate is Fate.DELETED:
             _delete(holding, batch)
         elif holding.fate is Fate.REPLACED:
             _replace(holding, driver, {pk: rows[pk] for pk in batch})
-    return Finding(holding, len(rows), len(waiting), found.unclear, found.alike)
+    return Finding(holding, len(rows), len(waiting), found.unclear, alike=found.alike)
 
 
-def _found(holding: Holding, driver: Driver) -> Found:
+def _found(holding: Holding, driver: Driver, alive: Callable[[], object]) -> Found:
     """In one reading of the table."""
     if holding.rows and holding.fate is not Fate.REPLACED:
         rows = _rows(holding).filter(holding.rows(driver)).values_list("pk", flat=True)
@@ -186,7 +230,10 @@ def _found(holding: Holding, driver: Driver) -> Found:
         rows = rows.filter(holding.rows(driver))
     days = [holding.day] if holding.day else []
     found, unclear, alike = {}, 0, 0
-    for row in rows.only("pk", *days, *holding.parties, *holding.columns).iterator(1000):
+    rows = rows.only("pk", *days, *holding.parties, *holding.columns)
+    for number, row in enumerate(rows.iterator(1000)):
+        if number % 1000 == 0:
+            alive()
         if changes := _changes(holding, driver, row):
             found[row.pk] = getattr(row, holding.day) if days else None
         elif _whose(holding, driver, row) is Whose.UNCLEAR:

@@ -1,6 +1,7 @@
 """A driver's data, erased on request: nothing is left but what invoices rest on."""
 
 import json
+import threading
 from datetime import timedelta
 
 import pytest
@@ -774,10 +775,143 @@ def test_the_admin_says_first_what_goes_and_erases_on_the_second_click(driver, a
     row = Erasure.objects.get()
     assert done["Location"] == f"/admin/exchange/erasure/{row.pk}/change/"
     assert (row.by, row.note) == ("admin", "request 17")
+    assert holders(*NAMES) == before
+    waits = admin_client.get(done["Location"]).content.decode()
+    assert "waits for a worker, and begins within seconds" in waits
+    assert '<meta http-equiv="refresh" content="3">' in waits
+
+    assert erasing.do_what_was_asked() == 1
+
     assert holders(*NAMES) == {"cdrs_cdr": 1}
     shown = admin_client.get(done["Location"]).content.decode()
     assert "the token itself: 1 deleted" in shown
-    assert UID not in shown
+    assert 'http-equiv="refresh"' not in shown
+    assert UID not in waits + shown
+
+
+def test_what_would_take_long_to_count_is_erased_uncounted(driver, admin_client, monkeypatch):
+    monkeypatch.setattr("ocpi_hub.exchange.admin.erasures.COUNTED_WITHIN", 0.0)
+
+    page = admin_client.post(ADD, {"token": TOKEN}).content.decode()
+
+    assert page.count("not counted: many to look through") == len({id(one) for one in erasure._holdings})
+    assert 'value="Erase for good"' in page
+
+
+def test_counting_is_left_off_in_the_midst_of_a_table(driver, monkeypatch):
+    def slow(holding, driver, alive):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(30)")
+
+    monkeypatch.setattr(erasure, "_look", slow)
+
+    found = erasing.plan(driver, seconds=0.2)
+
+    assert {one.counted for one in found.findings} == {False}
+    assert Token.objects.count() == 1
+
+
+# --------------------------------------------------------------------------------------------- done by the workers
+class Killed(BaseException):
+    """The end of the process, which no code hears of."""
+
+
+def killed_at(model, monkeypatch):
+    """A worker that ends when it comes to this table."""
+    at_first = erasure._erase
+
+    def dies(holding, driver, alive):
+        if holding.model == model:
+            raise Killed
+        return at_first(holding, driver, alive)
+
+    monkeypatch.setattr(erasure, "_erase", dies)
+    with pytest.raises(Killed):
+        erasing.do_what_was_asked()
+    monkeypatch.setattr(erasure, "_erase", at_first)
+
+
+def test_another_worker_goes_on_where_one_was_killed_and_the_record_has_both(driver, monkeypatch):
+    row = erasing.ask(driver, "operator", "request 17")
+    killed_at("journal.Hop", monkeypatch)
+    row.refresh_from_db()
+    assert (row.finished, row.under_way) == (False, "requests and answers in the journal")
+    assert row.tables_done > 0
+    assert erasing.standing(row, timezone.now()) == (
+        f"a worker is at it: {row.tables_done} of {erasure.tables()} tables are done; now: requests and answers in"
+        " the journal"
+    )
+    assert erasing.do_what_was_asked() == 0
+    before = list(row.result)
+    Erasure.objects.update(held_until=timezone.now() - timedelta(seconds=1))
+
+    assert erasing.do_what_was_asked() == 1
+
+    row.refresh_from_db()
+    assert holders(*NAMES) == {"cdrs_cdr": 1}
+    assert row.result[: len(before)] == before
+    assert len(row.result) == len(set(row.result)) > len(before)
+    assert (row.finished, row.waiting, row.under_way, row.names_cipher) == (True, 0, "", "")
+    assert erasing.standing(row, timezone.now()) == "done"
+
+
+def test_a_worker_that_lost_it_changes_nothing_more(driver, monkeypatch):
+    row = erasing.ask(driver, "operator")
+    at_first = erasure._erase
+
+    def taken_over(holding, driver, alive):
+        if holding.model == "tokens.Token":
+            Erasure.objects.update(holder="another", held_until=timezone.now() + timedelta(hours=1))
+            alive()
+        return at_first(holding, driver, alive)
+
+    monkeypatch.setattr(erasure, "_erase", taken_over)
+
+    erasing.do_what_was_asked()
+
+    row.refresh_from_db()
+    assert (row.finished, row.holder) == (False, "another")
+    assert Token.objects.count() == 1
+
+
+def test_a_worker_that_is_about_to_end_leaves_it_to_another_at_once(driver, monkeypatch):
+    row = erasing.ask(driver, "operator")
+    stops = threading.Event()
+    at_first = erasure._erase
+
+    def stopped(holding, driver, alive):
+        stops.set()
+        return at_first(holding, driver, alive)
+
+    monkeypatch.setattr(erasing.pullplans, "stopping", stops)
+    monkeypatch.setattr(erasure, "_erase", stopped)
+
+    assert erasing.do_what_was_asked() == 1
+
+    row.refresh_from_db()
+    assert (row.finished, row.held_until) == (False, None)
+    assert erasing.do_what_was_asked() == 0
+    stops.clear()
+    monkeypatch.setattr(erasure, "_erase", at_first)
+    assert erasing.do_what_was_asked() == 1
+    assert holders(*NAMES) == {"cdrs_cdr": 1}
+
+
+def test_asked_twice_it_is_done_once(driver):
+    rows = {erasing.ask(driver, "operator").pk for _ in range(2)}
+
+    assert erasing.do_what_was_asked() == len(rows) == 1
+    assert Erasure.objects.count() == 1
+
+
+def test_an_erasure_by_command_meanwhile_leaves_the_worker_what_it_needs(driver):
+    asked = erasing.ask(driver, "operator")
+    erasing.erase(driver, "command")
+
+    assert erasing.do_what_was_asked() == 1
+
+    asked.refresh_from_db()
+    assert (asked.finished, asked.result) == (True, ["CDRs: 1 kept"])
 
 
 def test_the_action_of_the_tokens_page_asks_first(driver, admin_client):

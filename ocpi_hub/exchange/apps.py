@@ -46,7 +46,7 @@ class ExchangeConfig(AppConfig):
         from ocpi_hub.errorreports import aftermath, alerts, digests
         from ocpi_hub.exchange import checks  # noqa: F401  # registers the system checks
         from ocpi_hub.exchange.deliveries import arrivals, deadletters
-        from ocpi_hub.exchange.housekeeping import gauges, sweeper, upkeep
+        from ocpi_hub.exchange.housekeeping import erasing, gauges, sweeper, upkeep
         from ocpi_hub.exchange.objects import tally
         from ocpi_hub.exchange.pulls import rereadings
         from ocpi_hub.exchange.relays import overdue
@@ -59,5 +59,6 @@ class ExchangeConfig(AppConfig):
         sweeper.every_round(deadletters.settle_strays)
         sweeper.every_round(upkeep.do_what_is_due)
         sweeper.every_round(overdue.report)
+        sweeper.every_round(erasing.do_what_was_asked)
         plan_upkeep()
         post_migrate.connect(make_ready, sender=self)

@@ -177,4 +177,4 @@ harmless("exchange.Lane", "holder", "rest_reason")
 harmless("exchange.Upkeep", "name")
 harmless("exchange.RepairRule", "path", "argument")
 # What it names the driver by is encrypted, and goes when nothing waits any more (erasing.py).
-harmless("exchange.Erasure", "by", "mark", "result", "note", "names_cipher")
+harmless("exchange.Erasure", "by", "mark", "result", "note", "names_cipher", "under_way", "holder")

@@ -1,4 +1,7 @@
-"""The page "Erasures": erase a driver's data, after a page that says what goes, what stays and why; and who did it."""
+"""The page "Erasures": erase a driver's data, after a page that says what goes, what stays and why; and who did it.
+
+A worker erases; the row's page shows how far it is. What goes is counted before, as far as that takes seconds.
+"""
 
 from typing import Any
 
@@ -11,11 +14,13 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from ocpi_hub.erasure import Fate, Finding
+from ocpi_hub.exchange import clock
 from ocpi_hub.exchange.admin.pages import ReadOnlyAdmin, table
 from ocpi_hub.exchange.housekeeping import erasing
 from ocpi_hub.exchange.models import Erasure
 from ocpi_hub.pseudonyms import Driver
 
+COUNTED_WITHIN = 3.0  # seconds, for all tables together
 BECOMES = {Fate.DELETED: "deleted", Fate.REPLACED: "keeps a pseudonym", Fate.KEPT: "stays"}
 
 
@@ -51,9 +56,14 @@ class DriverForm(forms.Form):
 
 @admin.register(Erasure)
 class ErasureAdmin(ReadOnlyAdmin):
-    list_display = ["at", "by", "finished", "waiting", "note"]
-    fields = ["at", "by", "note", "finished", "what_went", "waiting", "mark"]
-    readonly_fields = ["what_went"]
+    list_display = ["at", "by", "standing", "waiting", "note"]
+    fields = ["at", "by", "note", "standing", "what_went", "waiting", "mark"]
+    readonly_fields = ["standing", "what_went"]
+    change_form_template = "admin/exchange/erasure/change_form.html"
+
+    @admin.display(description="state")
+    def standing(self, row: Erasure) -> str:
+        return erasing.standing(row, clock.now())
 
     @admin.display(description="what went, and what stayed")
     def what_went(self, row: Erasure) -> SafeString:
@@ -76,7 +86,7 @@ class ErasureAdmin(ReadOnlyAdmin):
         return self.preview(request, form)
 
     def preview(self, request: HttpRequest, form: DriverForm) -> HttpResponse:
-        found = erasing.plan(form.driver)
+        found = erasing.plan(form.driver, COUNTED_WITHIN)
         return self._page(
             request,
             form=form,
@@ -86,15 +96,12 @@ class ErasureAdmin(ReadOnlyAdmin):
         )
 
     def _erase(self, request: HttpRequest, form: DriverForm) -> HttpResponse:
-        row = erasing.erase(form.driver, request.user.get_username(), form.cleaned_data["note"])
-        if row.waiting:
-            self.message_user(
-                request,
-                f"Erased, but {row.waiting} rows are left: below it says until when. Erase again then.",
-                messages.WARNING,
-            )
-        else:
-            self.message_user(request, "Erased. Below is what went, and what stayed.", messages.SUCCESS)
+        row = erasing.ask(form.driver, request.user.get_username(), form.cleaned_data["note"])
+        self.message_user(
+            request,
+            "A worker erases it now. This page shows how far it is; you may leave it.",
+            messages.SUCCESS,
+        )
         return HttpResponseRedirect(reverse("admin:exchange_erasure_change", args=[row.pk]))
 
     def _page(self, request: HttpRequest, **shown: Any) -> HttpResponse:
@@ -106,7 +113,7 @@ def _row(found: Finding) -> dict[str, Any]:
     holding = found.holding
     return {
         "what": holding.what,
-        "rows": found.rows,
+        "rows": found.rows if found.counted else "not counted: many to look through",
         "becomes": BECOMES[holding.fate],
         "why": holding.why,
         "waits": "; ".join(erasing.left(found)),

@@ -38,11 +38,23 @@ class Erasure(models.Model):
         help_text="while something is left: what the driver is named by, encrypted",
     )
 
+    wanted = models.BooleanField(
+        default=False, db_default=False, editable=False, help_text="workers are to do it, and go on with it"
+    )
+    tables_done = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
+    under_way = models.TextField(
+        default="", db_default="", blank=True, editable=False, help_text="what is being erased just now"
+    )
+    holder = models.CharField(max_length=32, default="", db_default="", blank=True, editable=False)
+    held_until = models.DateTimeField(null=True, editable=False)
+
     class Meta:
         ordering = ["-id"]
         indexes = [models.Index(fields=["mark"], name="erasure_mark")]
 
     def __str__(self) -> str:
+        if self.wanted and not self.finished:
+            return f"asked to be erased, which a worker does, at {self.at:%Y-%m-%d %H:%M:%S}"
         done = "erased" if self.finished else "begun to be erased, but not to the end,"
         return f"{done} at {self.at:%Y-%m-%d %H:%M:%S}"
 
