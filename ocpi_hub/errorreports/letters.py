@@ -177,7 +177,9 @@ class OfOne:
         return ", ".join(part for part in parts if part)
 
     def _is_own(self, subject: str) -> bool:
-        return "*".join(subject.upper().split("/")[:2]) in self.own
+        """By its address, NL/ABC/LOC1, or as a pull names what it could not take: NL*ABC/LOC1."""
+        owner, *rest = subject.upper().split("/")
+        return (owner if "*" in owner else "*".join([owner, *rest[:1]])) in self.own
 
     def _without_others(self, text: str) -> str:
         return self._others.sub("another party", text) if self._others else text

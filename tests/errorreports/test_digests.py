@@ -280,6 +280,27 @@ def test_without_a_mail_server_or_readers_there_is_no_digest(cpo, monkeypatch, m
     assert not Digest.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("subject", "shown"),
+    [
+        ("DE*MSP/GROUP7", ", DE*MSP/GROUP7"),
+        ("de*msp/without an id", ", de*msp/without an id"),
+        ("DE/MSP/GROUP7", ", DE/MSP/GROUP7"),
+        ("NL*ABC/GROUP7", ""),
+        ("NL/ABC/GROUP7", ""),
+        ("DE*MS/GROUP7", ""),
+        ("DE", ""),
+        ("not an object", ""),
+    ],
+)
+def test_a_partner_is_told_which_object_of_its_own_list_it_is(told_partner, cpo, subject, shown):
+    failed(told_partner, "object.refused", text="$.valid: missing", subject=subject)
+
+    digests.send_due(MORNING)
+
+    assert f"  - 2026-03-01 12:00:00 UTC{shown}, $.valid: missing\n" in sent()[("ops@msp.example",)].body
+
+
 def test_a_partner_is_told_what_its_side_must_mend(told_partner, cpo):
     emsp = told_partner
     evidence = Evidence("PUT", "https://msp.example/LOC1", '{"name":"a secret of ABC"}', 200, 2001, "no")
