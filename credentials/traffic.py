@@ -37,12 +37,7 @@ def _lines(platform: Platform) -> Iterator[tuple[str, Any]]:
         yield f"deliveries {name}", delivery_link(platform, state, count)
     attempts = counted(Attempt.objects.filter(platform_id=platform.pk).order_by())
     yield "attempts", list_link(Attempt, attempts, platform_id=platform.pk)
-    for name, model in (
-        ("pull plans", PullPlan),
-        ("pulls", Pull),
-        ("refused objects", RefusedObject),
-        ("repair rules", RepairRule),
-    ):
+    for name, model in LISTS:
         count = counted(model._default_manager.filter(platform=platform).order_by())
         yield name, list_link(model, count, platform__id__exact=platform.pk)
 
