@@ -17,12 +17,12 @@ from django.utils.safestring import SafeString
 from credentials import handshake
 from credentials.forms import InviteForm, RegisterForm
 from credentials.traffic import delivery_link, traffic
-from ocpi_hub.exchange.admin import CompactAdmin, short
+from ocpi_hub.exchange.admin import CompactAdmin, list_link, short
 from ocpi_hub.exchange.admin.questions import address_of, may_ask
 from ocpi_hub.exchange.calls import presence
 from ocpi_hub.exchange.exceptions import OCPIError
 from ocpi_hub.exchange.messages import doorbell
-from ocpi_hub.exchange.models import Delivery, Lane
+from ocpi_hub.exchange.models import DeadLetter, Delivery, Lane
 from ocpi_hub.exchange.pulls import pullplans
 from ocpi_hub.partners.claims import ClaimRefused
 from ocpi_hub.partners.models import Endpoint, Party, Platform, Status
@@ -67,9 +67,9 @@ class EndpointInline(admin.TabularInline):
     max_num = 0
 
 
-def _count(state: str) -> Coalesce:
-    """How many deliveries of a platform are in this state."""
-    rows = Delivery.objects.filter(platform=OuterRef("pk"), state=state).order_by().values("platform")
+def _count(model: type[Delivery | DeadLetter], state: str) -> Coalesce:
+    """How many of a platform are in this state."""
+    rows = model._default_manager.filter(platform=OuterRef("pk"), state=state).order_by().values("platform")
     return Coalesce(Subquery(rows.annotate(n=Count("pk")).values("n"), output_field=IntegerField()), 0)
 
 
@@ -100,8 +100,9 @@ class PlatformAdmin(CompactAdmin):
             .get_queryset(request)
             .prefetch_related(Prefetch("parties", Party.objects.own()))
             .annotate(
-                waiting_deliveries=_count(Delivery.State.PENDING),
-                failed_deliveries=_count(Delivery.State.FAILED),
+                waiting_deliveries=_count(Delivery, Delivery.State.PENDING),
+                # By an index, as there is none of all deliveries that were ever given up.
+                dead_letters_open=_count(DeadLetter, DeadLetter.State.OPEN),
             )
         )
 
@@ -126,10 +127,10 @@ class PlatformAdmin(CompactAdmin):
         count = row.waiting_deliveries
         return delivery_link(row, Delivery.State.PENDING, count) if count else 0
 
-    @admin.display(description="given up", ordering="failed_deliveries")
+    @admin.display(description="given up", ordering="dead_letters_open")
     def given_up(self, row: Any) -> Any:
-        count = row.failed_deliveries
-        return delivery_link(row, Delivery.State.FAILED, count) if count else 0
+        count = row.dead_letters_open
+        return list_link(DeadLetter, count, platform__id__exact=row.pk) if count else 0
 
     def save_model(self, request: HttpRequest, obj: Platform, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)

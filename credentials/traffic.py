@@ -10,7 +10,16 @@ from django.utils.safestring import SafeString
 from ocpi_hub.errorreports.models import ErrorReport
 from ocpi_hub.exchange.admin import link, list_link, table
 from ocpi_hub.exchange.admin.deliveries import state_of
-from ocpi_hub.exchange.models import Attempt, Delivery, Lane, Pull, PullPlan, RefusedObject, RepairRule
+from ocpi_hub.exchange.models import (
+    Attempt,
+    DeadLetter,
+    Delivery,
+    Lane,
+    Pull,
+    PullPlan,
+    RefusedObject,
+    RepairRule,
+)
 from ocpi_hub.partners.models import Platform
 
 LISTS: list[tuple[str, type[Model]]] = [
@@ -32,9 +41,10 @@ def _lines(platform: Platform) -> Iterator[tuple[str, Any]]:
     filters = {"platform__id__exact": platform.pk, "state__exact": ErrorReport.State.OPEN}
     yield "open error reports", list_link(ErrorReport, open_reports, **filters)
     yield "lane", _lane(platform)
-    for name, state in (("waiting", Delivery.State.PENDING), ("given up", Delivery.State.FAILED)):
-        count = counted(deliveries.filter(state=state))
-        yield f"deliveries {name}", delivery_link(platform, state, count)
+    waiting = counted(deliveries.filter(state=Delivery.State.PENDING))
+    yield "deliveries waiting", delivery_link(platform, Delivery.State.PENDING, waiting)
+    letters = counted(DeadLetter.objects.filter(platform=platform, state=DeadLetter.State.OPEN).order_by())
+    yield "dead letters", list_link(DeadLetter, letters, platform__id__exact=platform.pk)
     attempts = counted(Attempt.objects.filter(platform_id=platform.pk).order_by())
     yield "attempts", list_link(Attempt, attempts, platform_id=platform.pk)
     for name, model in LISTS:

@@ -546,6 +546,18 @@ def test_a_platforms_page_tells_how_it_is_watched(operator: Client, emsp: Partne
     assert "msp.example: connection refused" in page_of(operator, Platform)
 
 
+def test_what_was_given_up_for_a_partner_leads_to_its_dead_letters(
+    operator: Client, traffic: None, emsp: Partner
+) -> None:
+    link = f'href="/admin/exchange/deadletter/?platform__id__exact={emsp.platform.pk}">1</a>'
+
+    assert link in operator.get(reverse("admin:partners_platform_changelist")).content.decode()
+    assert (
+        link
+        in operator.get(reverse("admin:partners_platform_change", args=[emsp.platform.pk])).content.decode()
+    )
+
+
 def test_every_link_of_a_platforms_page_opens(operator: Client, traffic: None, emsp: Partner) -> None:
     offline(emsp)
     url = reverse("admin:partners_platform_change", args=[emsp.platform.pk])
