@@ -9,8 +9,9 @@ import time
 from functools import cache
 from typing import NamedTuple
 
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
+from ocpi_hub.exchange import hubfailures
 from ocpi_hub.exchange.messages import doorbell
 from ocpi_hub.exchange.models import Callback, Message
 from ocpi_hub.exchange.objects.ownedobject import Address, OwnedObject, owned_models
@@ -201,7 +202,7 @@ def expand() -> set[int]:
             batch = [Waiting(*row) for row in waiting.order_by("id").values_list(*Waiting._fields)[:BATCH]]
             if not batch:
                 return reached
-            _expand(batch, reached)
+            _expand_what_can_be(batch, reached)
         if len(batch) < BATCH:
             return reached
         if time.monotonic() > end:
@@ -231,6 +232,22 @@ class Waiting(NamedTuple):
     def owner(self) -> str:
         """The key of the party whose object it is about."""
         return owner_in(self.parent_key).key
+
+
+def _expand_what_can_be(batch: list[Waiting], reached: set[int]) -> None:
+    """A message that is a fault of ours waits on until that is mended, and holds up no other."""
+    try:
+        with transaction.atomic():
+            _expand(batch, reached)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        if len(batch) > 1:
+            for message in batch:
+                _expand_what_can_be([message], reached)
+            return
+        logger.exception("message %s cannot be expanded into deliveries; it waits", batch[0].id)
+        hubfailures.stopped(f"the expansion of message {batch[0].id}", error)
 
 
 def _expand(batch: list[Waiting], reached: set[int]) -> None:

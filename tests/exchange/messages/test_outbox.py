@@ -441,3 +441,27 @@ def test_nothing_waits_for_a_partner_that_left_while_it_was_being_expanded(cpo, 
     found = dict(Delivery.objects.values_list("platform", "state"))
     assert found == {emsp.platform.pk: "ABSORBED", stranger.platform.pk: "PENDING"}
     assert Delivery.objects.get(platform=emsp.platform).reason == "the partner ended its registration"
+
+
+def test_a_message_that_cannot_be_expanded_waits_and_holds_up_no_other(cpo, emsp, monkeypatch, caplog):
+    for number in range(3):
+        cpo.put(f"receiver/locations/NL/ABC/LOC{number}", examples.location(id=f"LOC{number}"))
+    real, broken = outbox.owner_in, ["NL/ABC/LOC1"]
+
+    def owner_in(key):
+        if key in broken:
+            raise ValueError
+        return real(key)
+
+    monkeypatch.setattr(outbox, "owner_in", owner_in)
+    assert outbox.expand() == {emsp.platform.pk}
+
+    assert [row.key for row in Delivery.objects.order_by("id")] == ["NL/ABC/LOC0", "NL/ABC/LOC2"]
+    waiting = Message.objects.get(expanded_at=None)
+    assert waiting.key == "NL/ABC/LOC1"
+    assert caplog.messages == [f"message {waiting.pk} cannot be expanded into deliveries; it waits"]
+
+    broken.clear()
+    outbox.expand()
+    assert Delivery.objects.filter(key="NL/ABC/LOC1").count() == 1
+    assert Message.objects.filter(expanded_at=None).count() == 0
