@@ -31,9 +31,17 @@ def next_page(platform: Platform, asked: str, header: str | None) -> str:
     except ValueError as error:
         raise NoPage("its Link is no URL") from error
     if not is_of(platform, url, asked):
-        host = urlsplit(url).netloc.rpartition("@")[2][:100]
-        raise NoPage(f"its Link leads to {host}, which is no server that the partner has announced")
+        raise NoPage(_why_not(url))
     return url
+
+
+def _why_not(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return "its Link leads to no server: it is neither http nor https"
+    if "@" in parts.netloc:
+        return "its Link has a user or a password in it, and the hub sends none"
+    return f"its Link leads to {parts.netloc[:100]}, which is no server that the partner has announced"
 
 
 def is_of(platform: Platform, url: str, asked: str = "") -> bool:

@@ -124,20 +124,28 @@ def test_a_relative_link_counts_from_the_page_that_names_it(cpo):
     assert cpo.calls[1].url == "https://abc.example/sender/locations?cursor=a+b&limit=1"
 
 
+UNANNOUNCED = "which is no server that the partner has announced"
+NO_SERVER = "its Link leads to no server: it is neither http nor https"
+
+
 @pytest.mark.parametrize(
-    "elsewhere", ["https://other.example/2", "https://u:p@abc.example/2", "https://abc.example:444/2"]
+    ("elsewhere", "why"),
+    [
+        ("https://other.example/2", f"its Link leads to other.example, {UNANNOUNCED}"),
+        ("https://abc.example:444/2", f"its Link leads to abc.example:444, {UNANNOUNCED}"),
+        ("https://u:p@abc.example/2", "its Link has a user or a password in it, and the hub sends none"),
+        ("file:///etc/passwd", NO_SERVER),
+        ("ftp://abc.example/2", NO_SERVER),
+    ],
 )
 def test_a_link_to_a_server_that_the_partner_has_not_announced_ends_the_pull_without_our_token(
-    cpo, stranger, elsewhere
+    cpo, stranger, elsewhere, why
 ):
     cpo.answers.append(paged((locations(1), link(elsewhere)), ([], {})))
     report = pull(cpo)
 
-    host = elsewhere.split("/")[2].rpartition("@")[2]
     assert report.pull.state == "FAILED"
-    assert report.pull.error == (
-        f"page 1: its Link leads to {host}, which is no server that the partner has announced"
-    )
+    assert report.pull.error == f"page 1: {why}"
     assert (report.pull.new, report.pull.next_url) == (1, "")
     assert len(cpo.calls) == 1
 

@@ -84,7 +84,7 @@ def test_without_a_link_to_a_next_page_there_is_none(msp, link):
         ("https://[msp.example/sender/tokens", "is no URL"),
         (f"https://msp.example/?x={'x' * 5_000}", "cannot be read"),
         ("https://other.example/2", f"leads to other.example, {UNANNOUNCED}"),
-        ("https://a:b@msp.example/2", f"leads to msp.example, {UNANNOUNCED}"),
+        ("https://a:b@msp.example/2", "has a user or a password in it, and the hub sends none"),
         ("https://msp.example:444/2", f"leads to msp.example:444, {UNANNOUNCED}"),
     ],
 )
