@@ -16,7 +16,7 @@ from cdrs.models import CDR
 from commands.models import Command
 from ocpi_hub import background, commandline, erasure
 from ocpi_hub.errorreports.models import ErrorReport
-from ocpi_hub.exchange.housekeeping import erasing
+from ocpi_hub.exchange.housekeeping import erasing, sweeper
 from ocpi_hub.exchange.models import (
     Attempt,
     Callback,
@@ -794,21 +794,29 @@ def test_what_would_take_long_to_count_is_erased_uncounted(driver, admin_client,
 
     page = admin_client.post(ADD, {"token": TOKEN}).content.decode()
 
-    assert page.count("not counted: many to look through") == len({id(one) for one in erasure._holdings})
+    assert page.count("<td>not counted</td>") == len(erasure.tables())
+    assert "What of\n  them names the driver is found when it is erased" in page
     assert 'value="Erase for good"' in page
 
 
-def test_counting_is_left_off_in_the_midst_of_a_table(driver, monkeypatch):
-    def slow(holding, driver, alive):
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_sleep(30)")
+def test_counting_a_large_table_is_left_off_and_the_others_are_counted(driver, monkeypatch):
+    at_first = erasure._look
 
-    monkeypatch.setattr(erasure, "_look", slow)
+    def look(holding, driver, alive):
+        if holding.model == "journal.Hop":
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_sleep(600)")
+        return at_first(holding, driver, alive)
 
-    found = erasing.plan(driver, seconds=0.2)
+    monkeypatch.setattr(erasure, "_look", look)
 
-    assert {one.counted for one in found.findings} == {False}
-    assert Token.objects.count() == 1
+    found = {one.holding.model: one for one in erasing.plan(driver, seconds=12).findings}
+
+    assert [model for model, one in found.items() if not one.counted] == ["journal.Hop"]
+    assert found["charging_sessions.Session"].rows == 1
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW statement_timeout")
+        assert cursor.fetchone() == ("0",)
 
 
 # --------------------------------------------------------------------------------------------- done by the workers
@@ -838,7 +846,7 @@ def test_another_worker_goes_on_where_one_was_killed_and_the_record_has_both(dri
     assert (row.finished, row.under_way) == (False, "requests and answers in the journal")
     assert row.tables_done > 0
     assert erasing.standing(row, timezone.now()) == (
-        f"a worker is at it: {row.tables_done} of {erasure.tables()} tables are done; now: requests and answers in"
+        f"a worker is at it: {row.tables_done} of {len(erasure.tables())} tables are done; now: requests and answers in"
         " the journal"
     )
     assert erasing.do_what_was_asked() == 0
@@ -853,6 +861,21 @@ def test_another_worker_goes_on_where_one_was_killed_and_the_record_has_both(dri
     assert len(row.result) == len(set(row.result)) > len(before)
     assert (row.finished, row.waiting, row.under_way, row.names_cipher) == (True, 0, "", "")
     assert erasing.standing(row, timezone.now()) == "done"
+
+
+def test_what_an_older_release_began_in_another_order_is_begun_anew(driver, monkeypatch):
+    row = erasing.ask(driver, "operator")
+    Erasure.objects.update(tables_done=len(erasure.tables()) - 1, under_way="a table of before", waiting=3)
+
+    assert erasing.do_what_was_asked() == 1
+
+    row.refresh_from_db()
+    assert holders(*NAMES) == {"cdrs_cdr": 1}
+    assert (row.finished, row.waiting) == (True, 0)
+
+
+def test_workers_look_for_what_was_asked_in_their_rounds():
+    assert erasing.do_what_was_asked in sweeper.rounds()
 
 
 def test_a_worker_that_lost_it_changes_nothing_more(driver, monkeypatch):

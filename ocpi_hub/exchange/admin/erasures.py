@@ -92,6 +92,7 @@ class ErasureAdmin(ReadOnlyAdmin):
             form=form,
             plan=found,
             rows=[_row(one) for one in found.findings],
+            is_uncounted=not all(one.counted for one in found.findings),
             earlier=erasing.before(form.driver),
         )
 
@@ -113,7 +114,7 @@ def _row(found: Finding) -> dict[str, Any]:
     holding = found.holding
     return {
         "what": holding.what,
-        "rows": found.rows if found.counted else "not counted: many to look through",
+        "rows": found.rows if found.counted else "not counted",
         "becomes": BECOMES[holding.fate],
         "why": holding.why,
         "waits": "; ".join(erasing.left(found)),

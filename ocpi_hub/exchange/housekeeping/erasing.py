@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from ocpi_hub import erasure
-from ocpi_hub.erasure import Fate, Finding, Holding, Plan
+from ocpi_hub.erasure import Fate, Finding, Plan
 from ocpi_hub.exchange import clock
 from ocpi_hub.exchange.models import Erasure
 from ocpi_hub.exchange.pulls import pullplans
@@ -62,7 +62,7 @@ def _new(driver: Driver, by: str, note: str, *, wanted: bool = False) -> Erasure
 
 def _finish(row: Erasure, driver: Driver) -> None:
     """While something is left, what the driver is named by is kept, in one row; the token that told it is gone."""
-    row.finished, row.under_way, row.tables_done = True, "", erasure.tables()
+    row.finished, row.under_way, row.tables_done = True, "", len(erasure.tables())
     if not row.waiting:
         row.names_cipher = ""
     with transaction.atomic():
@@ -114,15 +114,27 @@ def _go_on(row: Erasure) -> None:
     owner, uid, *others = json.loads(secrets.decrypt(row.names_cipher))
     driver = erasure.driver_of(owner, uid, others)
 
-    def before(number: int, holding: Holding) -> None:
-        row.tables_done = number
-        _keep(row, tables_done=number, under_way=holding.what)
+    names = [*erasure.tables(), ""]
+
+    def at(number: int, **changes: object) -> None:
+        row.tables_done, row.under_way = number, names[number]
+        _keep(row, tables_done=number, under_way=names[number], **changes)
 
     def progress(found: Finding) -> None:
         row.result, row.waiting = [*row.result, told(found)], row.waiting + found.left
-        _keep(row, result=row.result, waiting=row.waiting, tables_done=row.tables_done + 1)
+        at(row.tables_done + 1, result=row.result, waiting=row.waiting)
 
-    erasure.erase(driver, progress, before=before, alive=lambda: _keep(row), begin_at=row.tables_done)
+    if row.under_way != names[row.tables_done]:  # at its beginning, or by an older release in another order
+        row.waiting = 0
+        at(0)
+
+    erasure.erase(
+        driver,
+        progress,
+        before=lambda number, holding: at(number),
+        alive=lambda: _keep(row),
+        begin_at=row.tables_done,
+    )
     _keep(row)
     _finish(row, driver)
     logger.info("a worker erased a driver's data: erasure %s, %d rows are left", row.pk, row.waiting)
@@ -145,10 +157,12 @@ def standing(row: Erasure, now: datetime) -> str:
         return "interrupted, or being done by a command: erase again"
     if row.held_until is None or row.held_until <= now:
         begun = (
-            f"goes on after {row.tables_done} of {erasure.tables()} tables" if row.tables_done else "begins"
+            f"goes on after {row.tables_done} of {len(erasure.tables())} tables"
+            if row.tables_done
+            else "begins"
         )
         return f"waits for a worker, and {begun} within seconds when one is running"
-    return f"a worker is at it: {row.tables_done} of {erasure.tables()} tables are done; now: {row.under_way}"
+    return f"a worker is at it: {row.tables_done} of {len(erasure.tables())} tables are done; now: {row.under_way}"
 
 
 def _remembered(driver: Driver) -> set[str]:

@@ -34,8 +34,8 @@ def note(platform: Platform, module: str, name: str, reason: str, document: byte
 
 def _only_counted(name: str, reason: str) -> str:
     return (
-        f"{MOST_KEPT} refused objects of this list are kept one by one; those that came besides are only counted"
-        f" here. Their owner must mend the list. The last of them: {name}: {reason}"
+        f"only counted, for {MOST_KEPT} others of this list are kept one by one. Their owner must mend the list. The"
+        f" last of them: {name}: {reason}"
     )
 
 

@@ -36,9 +36,8 @@ def test_what_is_refused_beyond_the_bound_is_counted_in_one_row(cpo):
     row = RefusedObject.objects.get(object_key=refusals.BEYOND)
     assert row.document == ""
     assert row.reason == (
-        "3 refused objects of this list are kept one by one; those that came besides are only counted here. Their"
-        " owner must mend the list. The last of them: NL*ABC/BAD7: $.publish: neither true nor false, but text;"
-        " leave out the quotes"
+        "only counted, for 3 others of this list are kept one by one. Their owner must mend the list. The last of them:"
+        " NL*ABC/BAD7: $.publish: neither true nor false, but text; leave out the quotes"
     )
 
 
