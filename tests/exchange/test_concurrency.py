@@ -191,6 +191,34 @@ def test_two_expansions_at_once_make_every_delivery_once(cpo, emsp, stranger):
     assert Message.objects.filter(expanded_at=None).count() == 0
 
 
+def test_a_whole_object_that_is_claimed_in_that_moment_takes_no_part_along(cpo, emsp):
+    """What it sends has been read: the part would never arrive."""
+    cpo.put("receiver/locations/NL/ABC/LOC1", examples.location())
+    outbox.expand()
+    cpo.patch("receiver/locations/NL/ABC/LOC1/EVSE1", {"status": "CHARGING", "last_updated": NINE})
+    claimed, expanded = threading.Event(), threading.Event()
+
+    def claim():
+        with transaction.atomic():
+            Delivery.objects.filter(state="PENDING").update(state="SENDING", claimed_at=timezone.now())
+            claimed.set()
+            expanded.wait(
+                2
+            )  # an expansion that waits for this transaction has looked at what was there before
+
+    def expand():
+        claimed.wait(30)
+        outbox.expand()
+        expanded.set()
+
+    at_once(claim, expand)
+
+    assert dict(Delivery.objects.values_list("key", "state")) == {
+        "NL/ABC/LOC1": "SENDING",
+        "NL/ABC/LOC1/EVSE1": "PENDING",
+    }
+
+
 def test_two_drains_of_one_lane_at_once_deliver_once(cpo, emsp):
     for number in range(30):
         cpo.put(f"receiver/locations/NL/ABC/LOC{number}", examples.location(id=f"LOC{number}"))
