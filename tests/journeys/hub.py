@@ -128,6 +128,11 @@ class Hub:
         except AssertionError as error:
             raise AssertionError(f"{error}: {self.under_way()[:10]}") from None
 
+    def has_read_all(self) -> bool:
+        """Whether every list that is to be read has been, but for those that their partners fail to show."""
+        asked_for = "SELECT count(*) FROM exchange_pullplan WHERE wanted <> '' AND failures < 3"
+        return self.sql(asked_for) == [(0,)]
+
     # ------------------------------------------------------------------------------------------- partners
     def simulated(
         self,

@@ -69,15 +69,11 @@ def two_hubs(new_hub: MakeHub) -> Hubs:
         one = hubs.platforms()[who]
         wait_until(lambda one=one, others=others: clients(one) == others, 40, f"{who} finds the others")
     # A list that is read later than this would be told to the others in the middle of the story.
-    for reader, module, owner in ((pro, "locations", abc), (abc, "tokens", pro),
-                                  (msp, "locations", ops), (ops, "tokens", msp)):  # fmt: skip
-        wait_until(
-            lambda reader=reader, module=module, owner=owner: (
-                len(reader.list(module)) == len(owner.objects(module))
-            ),
-            40,
-            f"the {module} of {owner.party} are in its hub",
-        )
+    for hub in (near, far):
+        wait_until(hub.has_read_all, 60, "the lists of all partners have been read")
+    assert [len(one.list("tariffs")) for one in (pro, msp)] == [
+        len(one.objects("tariffs")) for one in (abc, ops)
+    ]
     hubs.settle()
     return hubs
 
