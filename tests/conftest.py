@@ -11,6 +11,7 @@ from ocpi_hub.exchange.deliveries import lanes
 from ocpi_hub.exchange.messages import outbox
 from ocpi_hub.exchange.relays import relay
 from ocpi_hub.exchange.relays.breaker import Breakers
+from ocpi_hub.journal import recording
 from tests.partners import Network, Partner, register
 
 
@@ -19,6 +20,12 @@ def _nothing_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test has written in the background it writes by background.flush(), in its own transaction."""
     monkeypatch.setattr(settings, "HUB_BACKGROUND", False)
     background.forget()
+
+
+@pytest.fixture(autouse=True)
+def _nobody_has_called_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process keeps so many hops a minute of callers that nobody knows, and runs many tests in a minute."""
+    monkeypatch.setattr(recording, "strangers", recording.Strangers(recording.UNKNOWN_CALLERS))
 
 
 @pytest.fixture
