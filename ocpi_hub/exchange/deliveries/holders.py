@@ -1,7 +1,8 @@
 """Who holds a lane: a drain of a process of some machine. Lanes of one that is gone are given back at once.
 
 A lease ends by itself a minute after its worker died. Whoever runs on the same machine, or in the same container,
-sees sooner that the process is no more; of others nothing is known, and their leases are waited for.
+sees sooner that the process is no more; of others nothing is known, and their leases are waited for. A drain that
+ended without PostgreSQL, and so could not say that it did, is known to its own process.
 """
 
 import logging
@@ -18,18 +19,30 @@ logger = logging.getLogger(__name__)
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
+_at_work: set[str] = set()  # the drains of this process
+
 
 def new_holder() -> str:
-    """A name that no other drain has, with the process that it is of."""
-    return f"{machine()}/{identity(os.getpid())}/{uuid.uuid4().hex[:16]}"
+    """A name that no other drain has, with the process that it is of; it is at work until `ended`."""
+    holder = f"{machine()}/{identity(os.getpid())}/{uuid.uuid4().hex[:16]}"
+    _at_work.add(holder)
+    return holder
+
+
+def ended(holder: str) -> None:
+    _at_work.discard(holder)
 
 
 def is_gone(holder: str) -> bool:
-    """Whether it was a process of this machine, and that one lives no more."""
+    """Whether it was of a process of this machine that lives no more, or a drain of ours that has ended."""
     where, _, rest = holder.partition("/")
     known_by = rest.partition("/")[0]
     pid = known_by.partition(":")[0]
-    return bool(where) and where == machine() and pid.isdigit() and identity(int(pid)) != known_by
+    if not where or where != machine() or not pid.isdigit():
+        return False
+    if int(pid) == os.getpid() and identity(os.getpid()) == known_by:
+        return holder not in _at_work
+    return identity(int(pid)) != known_by
 
 
 def give_back() -> int:
@@ -44,5 +57,5 @@ def _give_back(lane_id: int, holder: str) -> int:
             return 0
         sending = Delivery.objects.filter(platform_id=lane_id, state=Delivery.State.SENDING)
         sending.update(claimed_at=LONG_AGO)
-    logger.warning("a worker was killed that was sending to platform %s; another one goes on", lane_id)
+    logger.warning("whoever was sending to platform %s is gone; another one goes on", lane_id)
     return 1

@@ -21,9 +21,8 @@ from ocpi_hub.exchange import clock
 from ocpi_hub.exchange.calls.pacing import free_for_deliveries
 from ocpi_hub.exchange.calls.transports import InsideTransaction
 from ocpi_hub.exchange.calls.verdicts import HUB_FAULT, Result, Verdict
-from ocpi_hub.exchange.deliveries import lanebreaker
+from ocpi_hub.exchange.deliveries import holders, lanebreaker
 from ocpi_hub.exchange.deliveries.delivery import attempt
-from ocpi_hub.exchange.deliveries.holders import new_holder
 from ocpi_hub.exchange.deliveries.lanebreaker import FAILURES_TO_OPEN
 from ocpi_hub.exchange.deliveries.outcomes import Done, flush, lease_of
 from ocpi_hub.exchange.deliveries.parcels import Parcel, pack
@@ -77,16 +76,24 @@ def drain(platform_id: int) -> int:
     try:
         return _work(lane)
     finally:
-        Lane.objects.filter(pk=platform_id, holder=lane.holder).update(holder="", held_until=None)
+        try:
+            Lane.objects.filter(pk=platform_id, holder=lane.holder).update(holder="", held_until=None)
+        finally:
+            # Without PostgreSQL the lane still names us; then the next sweep finds that we are gone.
+            holders.ended(lane.holder)
 
 
 def _acquire(platform_id: int) -> Lane | None:
     lane, _ = Lane.objects.select_related("platform").get_or_create(platform_id=platform_id)
-    holder = new_holder()
+    holder, mine = holders.new_holder(), None
     free = Lane.objects.filter(pk=platform_id).exclude(_HELD)
-    if not free.update(holder=holder, held_until=Now() + lease_of(lane.platform)):
-        return None
-    return Lane.objects.select_related("platform").filter(pk=platform_id, holder=holder).first()
+    try:
+        if free.update(holder=holder, held_until=Now() + lease_of(lane.platform)):
+            mine = Lane.objects.select_related("platform").filter(pk=platform_id, holder=holder).first()
+        return mine
+    finally:
+        if mine is None:
+            holders.ended(holder)
 
 
 def _work(lane: Lane) -> int:

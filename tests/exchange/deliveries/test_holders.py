@@ -5,6 +5,8 @@ import subprocess
 import sys
 
 import pytest
+from django.db import OperationalError
+from django.db.models import QuerySet
 
 from ocpi_hub import processes
 from ocpi_hub.exchange.deliveries import holders, lanes, outcomes
@@ -91,3 +93,47 @@ def test_a_lane_that_somebody_else_took_meanwhile_stays_with_him(sending, monkey
     assert holders.give_back() == 0
     assert Lane.objects.get().holder == "another"
     assert outcomes.recover() == 0
+
+
+def test_the_lane_of_a_drain_that_ended_without_postgresql_is_worked_by_the_next_sweep(
+    cpo, emsp, monkeypatch
+):
+    """Its process lives on, and would else keep the lane until its lease is over."""
+    cpo.put("receiver/locations/NL/ABC/LOC1", examples.location())
+    outbox.expand()
+
+    def gone(*_):
+        raise OperationalError("gone")
+
+    with monkeypatch.context() as away:
+        away.setattr(lanes, "_send", gone)
+        away.setattr(QuerySet, "update", failing_release(QuerySet.update))
+        with pytest.raises(OperationalError):
+            lanes.drain(emsp.platform.pk)
+    assert Lane.objects.exclude(holder="").count() == 1
+    assert Delivery.objects.get().state == "SENDING"
+
+    assert sweeper.sweep() == [emsp.platform.pk]
+    assert lanes.drain(emsp.platform.pk) == 1
+    assert Delivery.objects.get().state == "DELIVERED"
+
+
+def failing_release(update):
+    def instead(rows, **changes):
+        if changes == {"holder": "", "held_until": None}:
+            raise OperationalError("gone")
+        return update(rows, **changes)
+
+    return instead
+
+
+def test_who_finds_a_lane_held_or_is_done_with_it_is_no_longer_at_work(sending, cpo, emsp):
+    before = set(holders._at_work)
+
+    assert lanes.drain(emsp.platform.pk) == 0
+    Lane.objects.update(holder="", held_until=None)
+    cpo.put("receiver/locations/NL/ABC/LOC2", examples.location(id="LOC2"))
+    outbox.expand()
+    assert lanes.drain(emsp.platform.pk) == 1
+
+    assert holders._at_work == before
